@@ -1,0 +1,38 @@
+# The server with its embedded bank. Hugging Face Spaces runs it as it is (user 1000, port 8000).
+FROM python:3.11-slim AS builder
+
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /app/env
+RUN python -m venv /app/.venv
+ENV PATH="/app/.venv/bin:$PATH"
+
+# torch's CPU build has its own index; where that cannot be reached, the default build serves as well.
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+RUN pip install --index-url "$TORCH_INDEX" "torch==2.13.0" || pip install "torch==2.13.0"
+
+COPY pyproject.toml README.md LICENSE ./
+COPY src ./src
+RUN pip install .
+
+FROM python:3.11-slim
+
+LABEL org.opencontainers.image.title="MLOps Pipeline Debugger" \
+      org.opencontainers.image.description="Investigate a broken training run, say what is wrong, and have the fix run" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="MIT"
+
+RUN useradd --create-home --uid 1000 user
+COPY --from=builder /app/.venv /app/.venv
+COPY --chown=user README.md openenv.yaml /app/env/
+COPY --chown=user server /app/env/server
+
+USER user
+WORKDIR /app/env
+ENV PATH="/app/.venv/bin:$PATH" PYTHONUNBUFFERED=1
+
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=3s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=2)"]
+
+# Settings: MLOPS_DEBUGGER_BANK, MLOPS_DEBUGGER_HARNESS_KEY (a secret), MLOPS_DEBUGGER_MAX_SESSIONS.
+CMD ["python", "-m", "server.app", "--host", "0.0.0.0", "--port", "8000"]

@@ -1,0 +1,172 @@
+"""Sets the healthy bands of the checks on healthy runs, and counts their false alarms.
+
+    python benchmarks/calibrate_checks.py --count 160 --seed-base 7000 --workers 2        writes checks/bands.json
+    python benchmarks/calibrate_checks.py --count 160 --seed-base 9000 --workers 2 --audit   counts, writes nothing
+
+Broken runs never come in. A band starts at its textbook floor and only ever widens: warn at the quantile that leaves a
+check 5 % of warnings if its statistics were independent, fail a quarter of the way (log scale: a factor 1.5) beyond the
+worst healthy run. Bands are kept by task and kind, by size too where a size has runs enough, and pooled for strangers.
+Audit with another seed base than the one that calibrated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import re
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from mlops_debugger.checks import RunView, _bands, checks
+from mlops_debugger.contract import SANITY_CHECKS
+
+FAMILY_ALPHA = 0.05  # share of healthy runs that a whole check may warn about
+FAIL_MARGIN = 1.25  # of the distance between the healthy end and the worst healthy run
+FAIL_FACTOR = 1.5  # the same on a log scale
+LEAST_RUNS = 40  # below which a size has no bands of its own
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What every check measured on one healthy run, what it found, and how long it took (CPU seconds)."""
+
+    project: str
+    keys: tuple[str, ...]
+    statistics: Mapping[str, Mapping[str, float]]
+    verdicts: Mapping[str, tuple[str, str]]
+    seconds: Mapping[str, float]
+
+
+def measured(item: tuple[str, RunView]) -> Measured:
+    """Run every check on one view; a plain function, so that a pool can."""
+    project, view = item
+    statistics: dict[str, dict[str, float]] = {}
+    verdicts: dict[str, tuple[str, str]] = {}
+    seconds: dict[str, float] = {}
+    for name in SANITY_CHECKS:
+        module = importlib.import_module(f"mlops_debugger.checks.{name}")
+        statistics[name] = _bands.statistics(name, view, module.PARTS)
+        started = time.process_time()
+        finding = checks()[name].run(view)
+        seconds[name] = time.process_time() - started
+        verdicts[name] = (finding.verdict, finding.statistic)
+    return Measured(project, _bands.keys(view), statistics, verdicts, seconds)
+
+
+def measure_all(views: Iterable[tuple[str, RunView]], workers: int) -> Iterator[Measured]:
+    """Measure views as they come, a few at a time, so that they need not all be in memory."""
+    source = iter(views)
+    with ProcessPoolExecutor(workers) as pool:
+        while batch := list(islice(source, workers * 4)):
+            yield from pool.map(measured, batch)
+
+
+def healthy_bands(runs: Iterable[Measured]) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """Key → check → statistic → [warn, fail]: the bands that had to widen beyond their floors."""
+    grouped: dict[str, list[Measured]] = defaultdict(list)
+    for run in runs:
+        for key in run.keys:
+            grouped[key].append(run)
+    bands: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for key, members in sorted(grouped.items()):
+        if key.count("/") == 2 and len(members) < LEAST_RUNS:
+            continue
+        bands[key] = {}
+        for check in SANITY_CHECKS:
+            wider = _widened(check, [run.statistics[check] for run in members])
+            if wider:
+                bands[key][check] = wider
+    return bands
+
+
+def _widened(check: str, runs: list[Mapping[str, float]]) -> dict[str, list[float]]:
+    floors = _bands.floors(check)
+    present = {name for run in runs for name in run}
+    quantile = 1 - FAMILY_ALPHA / max(len(present), 1)
+    wider = {}
+    for name in sorted(present):
+        floor, values = floors[name], np.array([run[name] for run in runs if name in run])
+        signed = values if floor.upward else -values
+        warn = float(np.quantile(signed, quantile, method="higher"))
+        warn, worst = (value if floor.upward else -value for value in (warn, float(signed.max())))
+        limits = [_outer(floor, floor.warn, warn), _outer(floor, floor.fail, _beyond(floor, worst))]
+        limits[1] = _outer(floor, limits[0], limits[1])
+        if limits != [floor.warn, floor.fail]:
+            wider[name] = [float(f"{value:.4g}") for value in limits]
+    return wider
+
+
+def _beyond(floor: _bands.Band, worst: float) -> float:
+    """A safe margin beyond the worst healthy value; counts of contradictions have none."""
+    if floor.scale == "exact":
+        return worst
+    if floor.scale == "log":
+        return worst * FAIL_FACTOR if floor.upward else worst / FAIL_FACTOR
+    return floor.healthy + FAIL_MARGIN * (worst - floor.healthy)
+
+
+def _outer(floor: _bands.Band, one: float, other: float) -> float:
+    return max(one, other) if floor.upward else min(one, other)
+
+
+def write(bands: Mapping[str, Mapping[str, Mapping[str, list[float]]]], note: Mapping[str, object]) -> None:
+    """Replace the healthy part of bands.json, floors untouched."""
+    table = json.loads(_bands.BANDS.read_text("utf-8"))
+    table["healthy"], table["runs"] = bands, note
+    text = json.dumps(table, indent=1)
+    text = re.sub(r"\[\s+([^\[\]]*?)\s+\]", lambda m: "[" + re.sub(r"\s*\n\s*", " ", m.group(1)) + "]", text)
+    _bands.BANDS.write_text(text + "\n", "utf-8")
+
+
+def report(runs: list[Measured]) -> str:
+    """Verdicts by check, what alarmed, and CPU seconds."""
+    lines = [f"{len(runs)} healthy runs: {dict(Counter(run.project for run in runs))}"]
+    for name in SANITY_CHECKS:
+        verdicts = Counter(run.verdicts[name][0] for run in runs)
+        alarms = Counter(
+            f"{run.project}:{run.verdicts[name][1]}" for run in runs if run.verdicts[name][0] in ("warn", "fail")
+        )
+        seconds = np.array([run.seconds[name] for run in runs])
+        shares = "  ".join(f"{verdict} {verdicts[verdict] / len(runs):6.1%}" for verdict in ("fail", "warn", "pass"))
+        lines.append(f"{name:22s} {shares}  CPU median {np.median(seconds):.2f} s, largest {seconds.max():.2f} s")
+        lines.extend(f"    {count:3d} × {what}" for what, count in alarms.most_common(4))
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=160, help="healthy runs over all projects")
+    parser.add_argument("--seed-base", type=int, default=7000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--audit", action="store_true", help="count alarms under the present bands, write nothing")
+    options = parser.parse_args()
+    from mlops_debugger.forge.healthy import healthy_views
+
+    views = healthy_views(count=options.count, seed_base=options.seed_base, workers=options.workers)
+    runs = []
+    for run in measure_all(views, options.workers):
+        runs.append(run)
+        print(f"\r{len(runs)}/{options.count}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    print(report(runs))
+    if not options.audit:
+        note = {
+            "count": len(runs),
+            "seed_base": options.seed_base,
+            "by_key": dict(Counter(k for r in runs for k in r.keys)),
+        }
+        write(healthy_bands(runs), note)
+        print(f"wrote {_bands.BANDS.name}; audit with another seed base")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,193 @@
+"""Do splits share rows, groups or times, and does an input know the target too well?
+
+Evidence: overlap by row id, equal inputs and near neighbours (against chance from shuffled columns), groups, times; the
+strongest single input (rank correlation, AUC; single tokens of texts), one that relates to the target in training only,
+and repeated values that stand for a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import stats
+
+from mlops_debugger.checks import Finding, NamedCheck, RunView, _bands, _overlap
+from mlops_debugger.checks._association import associations, auc, fisher, inputs, targets
+from mlops_debugger.checks._common import (
+    FloatArray,
+    IntArray,
+    Measure,
+    feature_kinds,
+    feature_names,
+    finite,
+    is_regression,
+    labelled,
+    largest,
+    pairs,
+    ranked,
+    text,
+    vector,
+)
+
+
+def _single_input(view: RunView) -> Iterator[Measure]:
+    """The input that alone tells most about the target."""
+    if is_regression(view):
+        yield from _single_correlation(view)
+        return
+    rows, names = inputs(view)
+    answer = targets(view, "train")
+    if "train" not in rows or answer is None or answer[1][-1] >= len(rows["train"]) or len(answer[1]) < 40:
+        return
+    used = rows["train"][answer[1]]
+    shares = answer[0].mean(axis=0)
+    usual = [k for k in range(answer[0].shape[1]) if min(shares[k], 1 - shares[k]) >= 0.02]
+    if not usual:
+        return
+    separation = np.array(
+        [[abs(2 * auc(used[:, j], answer[0][:, k] > 0) - 1) for k in usual] for j in _strongest(used, answer[0])]
+    )
+    kept = [names[j] for j in _strongest(used, answer[0])]
+    by_input = separation.max(axis=1)
+    at = int(np.argmax(by_input))
+    second = float(np.sort(by_input)[-2]) if len(by_input) > 1 else 0.0
+    says = (
+        f"{kept[at]} alone separates a class from the others with AUC {0.5 + by_input[at] / 2:.3f}; the next best "
+        "input reaches "
+        f"{0.5 + second / 2:.3f}."
+    )
+    worst = ranked(kept, 0.5 + by_input / 2)
+    where = f"{len(names)} inputs and the target of train"
+    yield Measure("single_input_separation", float(by_input[at]), len(used), says, where, worst)
+    yield Measure("single_input_lead", float(by_input[at]) - second, len(used), says, where, worst)
+
+
+def _strongest(rows: FloatArray, answer: FloatArray, count: int = 8) -> list[int]:
+    """Positions of the inputs with the largest linear correlation, which are worth an exact look."""
+    centred, other = rows - rows.mean(axis=0), answer - answer.mean(axis=0)
+    norm = np.outer(np.sqrt((centred**2).sum(axis=0)), np.sqrt((other**2).sum(axis=0)))
+    strength = np.abs(np.divide(centred.T @ other, norm, out=np.zeros_like(norm), where=norm > 0)).max(axis=1)
+    return [int(j) for j in np.argsort(-strength, kind="stable")[:count]]
+
+
+def _single_correlation(view: RunView) -> Iterator[Measure]:
+    found = associations(view).get("train")
+    if found is None or found.n < 40 or not found.values.size:
+        return
+    strength = np.abs(found.values).max(axis=1)
+    at = int(np.argmax(strength))
+    says = f"{found.names[at]} alone has a rank correlation of {strength[at]:.4f} with the target."
+    where = f"{len(strength)} inputs and the target of train"
+    yield Measure(
+        "unexplained_by_one", 1 - float(strength[at]) ** 2, found.n, says, where, ranked(found.names, strength)
+    )
+
+
+def _training_only(view: RunView) -> Iterator[Measure]:
+    """An input that relates to the target in training more than on held-out rows."""
+    found = associations(view)
+    measures = []
+    for first, split in pairs():
+        if first not in found or split not in found or not found[first].values.size:
+            continue
+        one, other = found[first], found[split]
+        _, p = fisher(one, other)
+        width = min(one.values.shape[1], other.values.shape[1])
+        loss = np.abs(one.values[:, :width]) - np.abs(other.values[:, :width])
+        at, column = np.unravel_index(int(np.argmax(loss)), loss.shape)
+        says = (
+            f"{one.names[at]} correlates {one.values[at, column]:+.2f} with the target on train but "
+            f"{other.values[at, column]:+.2f} on {split}."
+        )
+        worst = ranked(one.names, loss.max(axis=1))
+        where = f"{len(one.names)} inputs, train and {split}"
+        corrected = min(1.0, 2 * float(p[at, column]))
+        measures.append(
+            Measure("training_only_relation", float(loss[at, column]), other.n, says, where, worst, corrected)
+        )
+    yield from largest(measures)
+
+
+def _repeated_values(view: RunView) -> Iterator[Measure]:
+    """Do values that repeat inside a continuous input stand for one class each?"""
+    pair = labelled(view, "train")
+    if pair is None or len(pair[0]) < 100 or text(view, "kind") in ("text", "image"):
+        return
+    rows, target = pair
+    kinds, names = feature_kinds(view, rows.shape[1]), feature_names(view, rows.shape[1])
+    numeric = [j for j, kind in enumerate(kinds) if kind == "numeric"]
+    values = np.array([_purity(rows[:, j], target) for j in numeric])
+    if not values.size:
+        return
+    at = int(np.argmax(values))
+    says = f"Which of its repeated values {names[numeric[at]]} takes tells the class (Cramér's V {values[at]:.2f})."
+    worst = ranked([names[j] for j in numeric], values)
+    yield Measure(
+        "repeated_values_tell_class", float(values[at]), len(rows), says, "repeated values of numeric inputs", worst
+    )
+
+
+def _purity(column: FloatArray, target: IntArray) -> float:
+    """Cramér's V of class and value, over the values inside the range that repeat although most do not."""
+    values, where, counts = np.unique(column, return_inverse=True, return_counts=True)
+    inside = counts >= max(8, len(column) // 200)
+    inside[[0, -1]] = False
+    if len(values) < len(column) // 4 or inside.sum() < 2:
+        return 0.0
+    chosen = inside[where]
+    table = np.zeros((len(values), int(target.max()) + 1))
+    np.add.at(table, (where[chosen], target[chosen]), 1)
+    table = table[inside][:, table.sum(axis=0) > 0]
+    if min(table.shape) < 2:
+        return 0.0
+    chi2, p = stats.chi2_contingency(table)[:2]
+    return float(np.sqrt(chi2 / (table.sum() * (min(table.shape) - 1)))) if p < 0.001 else 0.0
+
+
+def _file_order(view: RunView) -> Iterator[Measure]:
+    """An input that grows with the position in the file."""
+    rows, names = inputs(view)
+    row = vector(view, "train.row_id")
+    if "train" not in rows or row is None or len(row) != len(rows["train"]) or len(row) < 40:
+        return
+    if text(view, "kind") != "tabular":
+        return
+    position = stats.rankdata(finite(row))
+    strength = np.array([_rank_correlation(column, position) for column in rows["train"].T])
+    at = int(np.argmax(strength))
+    says = f"{names[at]} has a rank correlation of {strength[at]:.3f} with the row id."
+    yield Measure(
+        "input_follows_row_id",
+        float(strength[at]),
+        len(row),
+        says,
+        "inputs and row ids of train",
+        ranked(names, strength),
+    )
+
+
+def _rank_correlation(column: FloatArray, position: FloatArray) -> float:
+    ranks = stats.rankdata(column)
+    return abs(float(np.corrcoef(ranks, position)[0, 1])) if ranks.std() > 0 and position.std() > 0 else 0.0
+
+
+PARTS: tuple[_bands.Part, ...] = (
+    _overlap.ids,
+    _overlap.equal_rows,
+    _overlap.near_rows,
+    _overlap.groups,
+    _overlap.times,
+    _single_input,
+    _training_only,
+    _repeated_values,
+    _file_order,
+)
+
+
+def run(view: RunView) -> Finding:
+    """Overlap between splits and inputs that know the target, against chance and the healthy range."""
+    return _bands.judge("data_leakage", view, PARTS, "the run saved neither row ids nor inputs of two splits")
+
+
+CHECK = NamedCheck(run=run)

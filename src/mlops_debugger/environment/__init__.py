@@ -1,0 +1,8 @@
+"""Playing scenarios: episode, actions → observations, rewards. Sans-I/O, but for the drivers."""
+
+from mlops_debugger.environment.actions import read_action
+from mlops_debugger.environment.driver import AsyncSession, Session
+from mlops_debugger.environment.episode import Episode
+from mlops_debugger.environment.tasks import TASK_DESCRIPTION, TASKS, Selector
+
+__all__ = ["TASKS", "TASK_DESCRIPTION", "AsyncSession", "Episode", "Selector", "Session", "read_action"]

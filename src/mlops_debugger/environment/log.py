@@ -1,0 +1,118 @@
+"""train.log as records: filters by keyword and by epoch, an epoch's figures, a metric's series."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlops_debugger.environment.plain import Plain, shown, to_plain
+
+MAX_KEYWORD = 200
+_START = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d")
+_PAIR = re.compile(r"(?<!\S)([A-Za-z_][\w./-]*)=(\S+)")
+_EPOCH = re.compile(r"(\d{1,6})(?:/\d{1,6})?", re.ASCII)
+_RANGE = re.compile(r"epoch:(\d{1,6})(?:-(\d{1,6}))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Log:
+    """A parsed log. `records` are texts with their continuation lines, `folded` the same without regard to case.
+
+    `epochs` says which epoch was under way at each record (None before the first and after the last one logged);
+    `tree` has "epoch" → number → figures, "metrics" → name → epoch → figure, and the metrics at the top as well.
+    """
+
+    records: tuple[str, ...]
+    folded: tuple[str, ...]
+    epochs: tuple[int | None, ...]
+    tree: dict[str, Plain]
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """First and last epoch logged, or None."""
+        known = [epoch for epoch in self.epochs if epoch is not None]
+        return (min(known), max(known)) if known else None
+
+
+@functools.lru_cache(maxsize=128)
+def parse_log(text: str) -> Log:
+    """Split a log into records and read their key=value pairs. Shared between episodes: never hand parts of it out."""
+    records = _records(text)
+    marks: list[int | None] = []
+    figures: dict[str, Plain] = {}
+    series: dict[str, Plain] = {}
+    for record in records:
+        pairs = dict(_PAIR.findall(record.partition("\n")[0]))
+        match = _EPOCH.fullmatch(pairs.pop("epoch", ""))
+        marks.append(int(match[1]) if match else None)
+        if match is None:
+            continue
+        epoch = str(int(match[1]))
+        values = {key: _value(value) for key, value in pairs.items()}
+        known = figures.setdefault(epoch, {})
+        if isinstance(known, dict):
+            known.update(values)
+        for key, value in values.items():
+            line = series.setdefault(key, {})
+            if isinstance(line, dict):
+                line[epoch] = value
+    # A warning stands before the line that sums its epoch up, so an unmarked record belongs to the next marked one.
+    following: int | None = None
+    under_way: list[int | None] = []
+    for mark in reversed(marks):
+        following = mark if mark is not None else following
+        under_way.append(following)
+    under_way.reverse()
+    first = next((position for position, mark in enumerate(marks) if mark is not None), len(marks))
+    under_way[:first] = [None] * first
+    tree: dict[str, Plain] = {**series, "metrics": dict(series), "epoch": figures}
+    return Log(tuple(records), tuple(record.casefold() for record in records), tuple(under_way), tree)
+
+
+def _records(text: str) -> list[str]:
+    records: list[list[str]] = []
+    for line in text.splitlines():
+        if records and not _START.match(line) and _START.match(records[-1][0]):
+            records[-1].append(line)
+        else:
+            records.append([line])
+    return ["\n".join(lines).rstrip() for lines in records if any(line.strip() for line in lines)]
+
+
+def _value(text: str) -> Plain:
+    text = text.rstrip(",;")
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if re.fullmatch(r"-?\d{1,15}", text, re.ASCII) else to_plain(number)
+
+
+def normal_filter(text: str | None) -> str:
+    """The filter without regard to case and outer blanks; "" reads everything."""
+    folded = (text or "").strip().casefold()
+    return "".join(folded.split()) if folded.startswith("epoch:") else folded
+
+
+def select(log: Log, wanted: str) -> Sequence[int] | str:
+    """The positions of the records that a normal filter selects, or what is wrong with the filter."""
+    if len(wanted) > MAX_KEYWORD:
+        return f"log_filter has at most {MAX_KEYWORD} characters, found {len(wanted)}: give one keyword or epoch:1-5"
+    if not wanted:
+        return range(len(log.records))
+    if not wanted.startswith("epoch:"):
+        return [position for position, record in enumerate(log.folded) if wanted in record]
+    match = _RANGE.fullmatch(wanted)
+    if match is None:
+        return f"expected epoch:N or epoch:N-M with whole numbers, such as epoch:1-5, found {shown(wanted)}"
+    first = int(match[1])
+    last = int(match[2]) if match[2] else first
+    if last < first:
+        return f"expected epoch:N-M with N not above M, found {shown(wanted)}: did you mean epoch:{last}-{first}?"
+    if log.span is None:
+        return "train.log names no epoch: the run may have ended before its first; read it without a filter"
+    if first > log.span[1] or last < log.span[0]:
+        return f"train.log has the epochs {log.span[0]} to {log.span[1]}, found {shown(wanted)}: choose among those"
+    return [position for position, epoch in enumerate(log.epochs) if epoch is not None and first <= epoch <= last]

@@ -1,0 +1,68 @@
+"""Every error that this package raises on purpose.
+
+    DebuggerError
+    ├── CatalogError          a project, fault, check or agent file is malformed or missing
+    ├── EditError             a proposed fix cannot be used
+    │   ├── FixSyntaxError        the text is not in the fix language
+    │   └── FixApplyError         it parses, but does not match the files
+    ├── RunError              a training process could not be carried out, for reasons that are ours
+    │   ├── RecordError           a data-only file is missing, truncated, oversized or not well formed
+    │   └── PoolError             a warm worker died or never answered
+    ├── ForgeError            a scenario cannot be rendered or proven
+    ├── BankError             a bank file is missing, damaged, of another version, or lacks what was asked for
+    ├── EpisodeError          the driver of an episode used it wrongly (step before reset, step after done)
+    └── EvaluationError       an evaluation cannot start or continue
+
+Each message names what was expected, what was found and what to do. A run that crashes is *not* an error: it is a
+result (see `mlops_debugger.runs`).
+"""
+
+from __future__ import annotations
+
+
+class DebuggerError(Exception):
+    """Base of every error raised on purpose by this package."""
+
+
+class CatalogError(DebuggerError):
+    """A project, fault, check or agent file is malformed or missing."""
+
+
+class EditError(DebuggerError):
+    """A proposed fix cannot be used; the message is safe to show to an agent."""
+
+
+class FixSyntaxError(EditError):
+    """The text is not in the fix language."""
+
+
+class FixApplyError(EditError):
+    """The fix parses, but does not match the files that it wants to change."""
+
+
+class RunError(DebuggerError):
+    """A training process could not be carried out, for reasons that are ours."""
+
+
+class RecordError(RunError):
+    """A data-only file is missing, truncated, oversized or not well formed."""
+
+
+class PoolError(RunError):
+    """A warm worker died or never answered."""
+
+
+class ForgeError(DebuggerError):
+    """A scenario cannot be rendered or proven."""
+
+
+class BankError(DebuggerError):
+    """A bank file is missing, damaged, of another version, or lacks what was asked for."""
+
+
+class EpisodeError(DebuggerError):
+    """The driver of an episode used it wrongly."""
+
+
+class EvaluationError(DebuggerError):
+    """An evaluation cannot start or continue."""

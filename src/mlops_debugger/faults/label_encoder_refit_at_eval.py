@@ -1,0 +1,37 @@
+"""The label encoder is fitted again on the evaluation rows.
+
+What changes: validation and test targets are numbered in the order in which the names appear in those rows, instead of
+with the map that was fitted in training.
+
+Why it bites: an id means another class in evaluation than in training, so right answers count as wrong ones.
+
+What it leaves behind: training goes well and deployment is unharmed, yet the reported metric is far below it; one
+relabelling of the classes restores the diagonal of the confusion matrix; the stages hold different class lists.
+
+Not to be confused with: rows scored in another order than their targets (no relabelling restores the diagonal), or a
+map that is wrong where predictions are named (reported metrics are then fine and deployment is not).
+
+Source: ultralytics issue 13936; torchvision issue 714; FAULTS entry 114.
+"""
+
+from mlops_debugger.faults import CodePlant, Fault, Move
+
+FAULT = Fault(
+    category="label_mismatch",
+    site="evaluation_targets",
+    sentence="Encode validation and test labels with the label map that was fitted in training.",
+    plants=(
+        CodePlant(
+            "loan_outcomes",
+            "evaluation_targets",
+            (
+                ("    return frame[label].factorize()[0]", "    return pd.factorize(frame[label])[0]"),
+                ("    return np.unique(frame[label], return_inverse=True)[1]",),
+            ),
+        ),
+    ),
+    look_alikes=(
+        Move("evaluation.checkpoint", lambda config: "last"),
+        Move("training.label_smoothing", lambda config: 0.0),
+    ),
+)

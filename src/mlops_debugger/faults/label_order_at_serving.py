@@ -1,0 +1,46 @@
+"""Predictions are named with a differently ordered class list.
+
+What changes: the class positions that the model outputs are turned into names by alphabetical order, not by the map
+of training.
+
+Why it bites: every metric inside the run compares positions and is right; what is delivered carries the wrong names.
+
+What it leaves behind: good training, validation and test figures, and predictions in production that are wrong for
+some classes in a fixed way.
+
+Not to be confused with: evaluation targets that are numbered anew (the report is then poor), drift, or an older label
+column.
+
+Source: torchvision issue 714; ImageNetV2 issue 10; FAULTS entries 115 and 117.
+"""
+
+from __future__ import annotations
+
+from mlops_debugger.faults import CodePlant, Fault, Move
+
+FAULT = Fault(
+    category="label_mismatch",
+    site="decode",
+    sentence="Name predictions with the label map that was used in training.",
+    plants=(
+        CodePlant(
+            "loan_outcomes",
+            "decode",
+            (
+                (
+                    "    names = sorted(encoders.label_ids)\n    return [names[int(position)] for position in positions]",
+                    "    names = dict(enumerate(sorted(encoders.label_ids)))\n"
+                    "    return [names[int(position)] for position in positions]",
+                ),
+                (
+                    "    names = sorted(encoders.label_ids)\n    return [names[int(position)] for position in positions]",
+                ),
+            ),
+        ),
+    ),
+    look_alikes=(
+        Move("evaluation.checkpoint", lambda config: "last"),
+        Move("training.label_smoothing", lambda config: 0.0),
+        Move("model.dropout", lambda config: 0.3),
+    ),
+)

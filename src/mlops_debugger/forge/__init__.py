@@ -1,0 +1,1 @@
+"""Making scenarios: plant, prove, rate difficulty, build a bank."""

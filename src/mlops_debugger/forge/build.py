@@ -1,0 +1,272 @@
+"""Building a bank: many tries side by side, a journal that survives anything, tiers and splits at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import multiprocessing
+import os
+import secrets
+import signal
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import zstandard
+
+import mlops_debugger
+from mlops_debugger.bank.records import Scenario, Split, Tier
+from mlops_debugger.bank.store import BankWriter
+from mlops_debugger.errors import ForgeError
+from mlops_debugger.faults import faults
+from mlops_debugger.forge.difficulty import difficulty, rarity
+from mlops_debugger.forge.unit import Try, attempt
+from mlops_debugger.projects import projects
+from mlops_debugger.runs.pool import TrainerPool
+from mlops_debugger.seeds import derive
+
+CONTROL_SHARE = 0.11
+HELD_OUT_SITES = ("scheduler.warmup_steps", "evaluation_scaling")
+"""Sites whose faults occur in the test split alone."""
+MAX_TRIES = 4
+"""Tries per wanted scenario before a fault on a project is given up."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to forge. `scenarios` counts controls too; empty `faults` or `projects` mean all."""
+
+    out: Path
+    scenarios: int
+    seed_base: str
+    faults: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    workers: int = 1
+    command: str = ""
+
+
+@dataclass
+class _Pair:
+    project: str
+    fault: str | None
+    wanted: int
+    proven: int = 0
+    tried: int = 0
+    busy: bool = False
+
+    @property
+    def open(self) -> bool:
+        return not self.busy and self.proven < self.wanted and self.tried < MAX_TRIES * self.wanted + 2
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a build stands, after every try."""
+
+    proven: int
+    wanted: int
+    tried: int
+    last: Try
+
+
+@dataclass
+class Summary:
+    """Tried, proven and rejected by (fault, project), with reasons; runs and CPU seconds in all."""
+
+    tried: Counter[tuple[str, str]] = field(default_factory=Counter)
+    proven: Counter[tuple[str, str]] = field(default_factory=Counter)
+    reasons: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    runs: int = 0
+
+    def add(self, outcome: Try) -> None:
+        key = (outcome.fault or "(control)", outcome.project)
+        self.runs += outcome.runs
+        if outcome.reason == "does not fit":
+            return
+        self.tried[key] += 1
+        if outcome.reason is None:
+            self.proven[key] += 1
+        else:
+            self.reasons.setdefault(key, Counter())[outcome.reason] += 1
+
+
+class Journal:
+    """Every finished try, written as it comes: what is in flight is all that an interruption can lose."""
+
+    def __init__(self, path: Path, order: Order) -> None:
+        self.path = path
+        self._db = sqlite3.connect(path)
+        self._db.execute("CREATE TABLE IF NOT EXISTS head(key TEXT PRIMARY KEY, value TEXT)")
+        self._db.execute("CREATE TABLE IF NOT EXISTS try(project TEXT, fault TEXT, number INTEGER, blob BLOB, PRIMARY KEY(project, fault, number))")
+        with self._db:
+            self._db.execute("INSERT OR IGNORE INTO head VALUES ('seed_base', ?)", (order.seed_base,))
+            self._db.execute("INSERT OR IGNORE INTO head VALUES ('secret', ?)", (secrets.token_hex(16),))
+            self._db.execute("INSERT OR IGNORE INTO head VALUES ('version', ?)", (mlops_debugger.__version__,))
+        found = self.head("seed_base")
+        if found != order.seed_base:
+            raise ForgeError(f"{path} was begun with --seed-base {found}, found {order.seed_base}: use that one, or another --out")
+
+    def head(self, key: str) -> str:
+        value = self._db.execute("SELECT value FROM head WHERE key = ?", (key,)).fetchone()[0]
+        return str(value)
+
+    def add(self, outcome: Try) -> None:
+        blob = zstandard.compress(outcome.model_dump_json().encode(), 3)
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO try VALUES (?, ?, ?, ?)", (outcome.project, outcome.fault or "", outcome.index, blob))
+
+    def tries(self) -> Iterator[Try]:
+        for (blob,) in self._db.execute("SELECT blob FROM try ORDER BY project, fault, number"):
+            yield Try.model_validate_json(zstandard.decompress(blob))
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def plan(order: Order) -> list[_Pair]:
+    """How many scenarios each fault on each project gets, controls first."""
+    chosen = [name for name in projects() if not order.projects or name in order.projects]
+    unknown = [*(set(order.projects) - set(projects())), *(set(order.faults) - set(faults()))]
+    if unknown:
+        raise ForgeError(f"no such project or fault: {', '.join(sorted(unknown))}; there are {', '.join([*projects(), *faults()])}")
+    pairs = [
+        (project, fault_id)
+        for fault_id, fault in faults().items()
+        for project in chosen
+        if (not order.faults or fault_id in order.faults) and fault.plants_for(projects()[project])
+    ]
+    if not pairs:
+        raise ForgeError("none of the named faults fits any of the named projects: see 'mlops-debugger catalog'")
+    controls = round(CONTROL_SHARE * order.scenarios)
+    broken = order.scenarios - controls
+    rows = [_Pair(project, None, controls // len(chosen) + (i < controls % len(chosen))) for i, project in enumerate(chosen)]
+    rows += [_Pair(project, fault, broken // len(pairs) + (i < broken % len(pairs))) for i, (project, fault) in enumerate(pairs)]
+    return [row for row in rows if row.wanted]
+
+
+_POOL: TrainerPool | None = None
+
+
+def _start_worker() -> None:
+    global _POOL
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _POOL = TrainerPool(1)
+
+
+def _work(project: str, fault: str | None, index: int, seed_base: str, secret: str) -> Try:
+    if _POOL is None:
+        raise ForgeError("a forging process was used before it was started")
+    return attempt(project, fault, index, seed_base=seed_base, secret=secret, pool=_POOL)
+
+
+def build(order: Order, report: Callable[[Progress], None]) -> Summary:
+    """Forge a bank; the same order resumes where an earlier one stopped. Raises `ForgeError`.
+
+    `report` is called after every try. The bank is written when every pair is done; the journal stays beside it until then.
+    """
+    journal = Journal(order.out.with_name(order.out.name + ".journal"), order)
+    summary = Summary()
+    pairs = {(pair.project, pair.fault): pair for pair in plan(order)}
+    wanted = sum(pair.wanted for pair in pairs.values())
+
+    def book(outcome: Try) -> None:
+        summary.add(outcome)
+        pair = pairs.get((outcome.project, outcome.fault))
+        if pair is not None:
+            pair.tried = max(pair.tried, outcome.index + 1)
+            pair.proven += outcome.reason is None
+        report(Progress(sum(p.proven for p in pairs.values()), wanted, sum(p.tried for p in pairs.values()), outcome))
+
+    for outcome in journal.tries():
+        book(outcome)
+    if any(pair.open for pair in pairs.values()):
+        _forge_open(order, journal, pairs, book)
+    scenarios = [outcome.draft for outcome in journal.tries() if outcome.draft is not None and (outcome.project, outcome.fault) in pairs]
+    manifest = _manifest(order, journal, summary)
+    BankWriter(order.out).write(finish(_trim(scenarios, pairs)), manifest)
+    journal.close()
+    return summary
+
+
+def _forge_open(order: Order, journal: Journal, pairs: dict[tuple[str, str | None], _Pair], book: Callable[[Try], None]) -> None:
+    secret = journal.head("secret")
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(order.workers, mp_context=context, initializer=_start_worker)
+    running: dict[Future[Try], _Pair] = {}
+    try:
+        while True:
+            for pair in sorted((p for p in pairs.values() if p.open), key=lambda p: p.proven / p.wanted):
+                if len(running) >= order.workers:
+                    break
+                pair.busy = True
+                running[executor.submit(_work, pair.project, pair.fault, pair.tried, order.seed_base, secret)] = pair
+            if not running:
+                break
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                pair = running.pop(future)
+                pair.busy = False
+                outcome = future.result()
+                journal.add(outcome)
+                book(outcome)
+    finally:
+        for process in list((executor._processes or {}).values()):
+            with contextlib.suppress(OSError):
+                os.kill(process.pid or 0, signal.SIGTERM) if running else None
+        executor.shutdown(wait=not running, cancel_futures=True)
+
+
+def _trim(scenarios: Sequence[Scenario], pairs: dict[tuple[str, str | None], _Pair]) -> list[Scenario]:
+    """At most as many scenarios of each pair as were wanted, in the order in which they were tried."""
+    counts: Counter[tuple[str, str | None]] = Counter()
+    kept = []
+    for scenario in scenarios:
+        key = (scenario.project, scenario.fault)
+        counts[key] += 1
+        if counts[key] <= pairs[key].wanted:
+            kept.append(scenario)
+    return kept
+
+
+def split_of(project: str, base_seed: int, site: str | None) -> Split:
+    """By hash of project and base seed; held-out sites are in test alone."""
+    if site in HELD_OUT_SITES:
+        return "test"
+    share = derive("split", project, base_seed) % 1000
+    return "train" if share < 700 else "validation" if share < 850 else "test"
+
+
+def finish(drafts: Sequence[Scenario]) -> list[Scenario]:
+    """Difficulty, tiers (thirds of the faults by difficulty; controls spread evenly over them) and splits."""
+    broken = [draft for draft in drafts if draft.fault is not None]
+    patterns = [(s.project, s.site, tuple(finding["verdict"] for finding in s.findings.values())) for s in broken]
+    rated = []
+    for draft, rare in zip(broken, rarity(patterns), strict=True):
+        parts = {**draft.difficulty_parts, "rarity": round(rare, 4)}
+        rated.append(draft.model_copy(update={"difficulty": difficulty(parts), "difficulty_parts": parts}))
+    rated.sort(key=lambda scenario: (scenario.difficulty, scenario.scenario_id))
+    tiers: tuple[Tier, ...] = ("easy", "medium", "hard")
+    result = [s.model_copy(update={"tier": tiers[3 * position // len(rated)]}) for position, s in enumerate(rated)]
+    controls = sorted((draft for draft in drafts if draft.fault is None), key=lambda s: derive("tier", s.scenario_id))
+    result += [s.model_copy(update={"tier": tiers[position % 3]}) for position, s in enumerate(controls)]
+    return [s.model_copy(update={"split": split_of(s.project, s.base_seed, s.site)}) for s in result]
+
+
+def _manifest(order: Order, journal: Journal, summary: Summary) -> dict[str, object]:
+    return {
+        "version": journal.head("version"),
+        "created": dt.datetime.now(dt.UTC).date().isoformat(),
+        "command": order.command,
+        "seed_base": order.seed_base,
+        "secret": journal.head("secret"),
+        "held_out_sites": list(HELD_OUT_SITES),
+        "runs": summary.runs,
+        "tries": [
+            {"fault": fault, "project": project, "tried": tried, "proven": summary.proven[fault, project],
+             "rejected": dict(summary.reasons.get((fault, project), {}))}
+            for (fault, project), tried in sorted(summary.tried.items())
+        ],
+    }  # fmt: skip

@@ -1,0 +1,38 @@
+"""Fix trials off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from mlops_debugger.grading import TrialRequest, TrialResult, Trials
+
+
+class AsyncTrials:
+    """Carries out trials in warm worker processes, each waited for by a thread; the event loop goes on meanwhile.
+
+    As many trials run at once as there are `workers`; others wait their turn. A code patch runs only with `allow_code`.
+    Use as a context manager.
+    """
+
+    def __init__(self, *, workers: int = 1, allow_code: bool = False) -> None:
+        self._trials = Trials(workers=workers, allow_code=allow_code)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="trial")
+
+    async def __call__(self, request: TrialRequest) -> TrialResult:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._trials.run, request)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the workers; trials that wait are dropped."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._trials.close()

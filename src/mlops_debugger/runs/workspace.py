@@ -1,0 +1,61 @@
+"""From a project and a variation to the files of a workspace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlops_debugger.edits import CONFIG, Value, dump_yaml, load_yaml, set_path
+from mlops_debugger.errors import ForgeError
+from mlops_debugger.projects import Data, Project, Variation
+
+
+def replace_once(text: str, old: str, new: str, where: str) -> str:
+    """Replace the only occurrence of `old`; raises `ForgeError` when there is none or more than one."""
+    count = text.count(old)
+    if count != 1:
+        raise ForgeError(f"{where}: expected exactly one place with {old[:80]!r}, found {count}")
+    return text.replace(old, new)
+
+
+def render(project: Project, variation: Variation) -> dict[str, str]:
+    """The healthy sources of a variation: every slot in its spelling, config.yaml with its values, order and comments."""
+    sources = project.sources()
+    for slot in project.slots:
+        spelling = slot.spellings[variation.spellings.get(slot.name, 0)]
+        if spelling != slot.spellings[0]:
+            where = f"project {project.id}, slot {slot.name}"
+            sources[slot.file] = replace_once(sources[slot.file], slot.spellings[0], spelling, where)
+    config = load_yaml(sources[CONFIG])
+    for key, value in variation.config.items():
+        set_path(config, project.dialect[key], list(value) if isinstance(value, list | tuple) else value)
+    order = [*variation.style.get("sections", ()), *(name for name in config if name not in variation.style.get("sections", ()))]
+    comments: Mapping[str, str] = variation.style.get("comments", {})
+    blocks = [(f"# {comments[name]}\n" if name in comments else "") + dump_yaml({name: config[name]}) for name in order]
+    sources[CONFIG] = "\n".join(blocks)
+    return sources
+
+
+def with_seeds(config_text: str, project: Project, seeds: Mapping[str, Value]) -> str:
+    """The config with its seeds (canonical keys) replaced; comments are lost, the values are not."""
+    config = load_yaml(config_text)
+    for key, value in seeds.items():
+        set_path(config, project.dialect[key], value)
+    return dump_yaml(config)
+
+
+def write_workspace(folder: Path, sources: Mapping[str, str], data: Data, *, run_id: str, started_at: str) -> None:
+    """Write sources, run.json and the training files; the serving files come later, when training is over."""
+    folder.mkdir(parents=True, exist_ok=False)
+    for name, text in sources.items():
+        (folder / name).write_text(text, "utf-8")
+    (folder / "run.json").write_text(json.dumps({"run_id": run_id, "started_at": started_at}), "utf-8")
+    write_files(folder / "data", data.files)
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write data files into a new folder."""
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
