@@ -6,13 +6,13 @@ WORKDIR /app/env
 RUN python -m venv /app/.venv
 ENV PATH="/app/.venv/bin:$PATH"
 
-# torch's CPU build has its own index; where that cannot be reached, the default build serves as well.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-RUN pip install --index-url "$TORCH_INDEX" "torch==2.13.0" || pip install "torch==2.13.0"
+# torch's CPU build where pip is told of one (--build-arg PIP_OPTIONS=...), else the default build.
+ARG PIP_OPTIONS=""
 
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml requirements.lock README.md LICENSE ./
+RUN pip install $PIP_OPTIONS -r requirements.lock
 COPY src ./src
-RUN pip install .
+RUN pip install --no-deps .
 
 FROM python:3.11-slim
 

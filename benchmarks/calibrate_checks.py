@@ -1,7 +1,7 @@
 """Sets the healthy bands of the checks on healthy runs, and counts their false alarms.
 
-    python benchmarks/calibrate_checks.py --count 160 --seed-base 7000 --workers 2        writes checks/bands.json
-    python benchmarks/calibrate_checks.py --count 160 --seed-base 9000 --workers 2 --audit   counts, writes nothing
+    python benchmarks/calibrate_checks.py --count 40 --seed-base bands --workers 2        writes checks/bands.json
+    python benchmarks/calibrate_checks.py --count 40 --seed-base audit --workers 2 --audit   counts, writes nothing
 
 Broken runs never come in. A band starts at its textbook floor and only ever widens: warn at the quantile that leaves a
 check 5 % of warnings if its statistics were independent, fail a quarter of the way (log scale: a factor 1.5) beyond the
@@ -27,6 +27,7 @@ import numpy as np
 
 from mlops_debugger.checks import RunView, _bands, checks
 from mlops_debugger.contract import SANITY_CHECKS
+from mlops_debugger.forge.healthy import healthy_views
 
 FAMILY_ALPHA = 0.05  # share of healthy runs that a whole check may warn about
 FAIL_MARGIN = 1.25  # of the distance between the healthy end and the worst healthy run
@@ -143,18 +144,16 @@ def report(runs: list[Measured]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=160, help="healthy runs over all projects")
-    parser.add_argument("--seed-base", type=int, default=7000)
+    parser.add_argument("--count", type=int, default=40, help="healthy runs of every project")
+    parser.add_argument("--seed-base", default="bands")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--audit", action="store_true", help="count alarms under the present bands, write nothing")
     options = parser.parse_args()
-    from mlops_debugger.forge.healthy import healthy_views
-
     views = healthy_views(count=options.count, seed_base=options.seed_base, workers=options.workers)
     runs = []
     for run in measure_all(views, options.workers):
         runs.append(run)
-        print(f"\r{len(runs)}/{options.count}", end="", file=sys.stderr, flush=True)
+        print(f"\r{len(runs)} runs", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     print(report(runs))
     if not options.audit:

@@ -318,7 +318,7 @@ def test_relabelled_training_rows_at_the_end_of_the_file() -> None:
     target = view.arrays["train.target"].copy()
     tail = len(target) * 2 // 3
     target[tail:] = np.random.default_rng(2).permutation(target[tail:])
-    statistics = ("change_point", "contradiction_gap", "confused_pair_gap")
+    statistics = ("change_point", "contradicted_training", "confused_pair_gap")
     found = noticed(
         "label_consistency", changed(view, {"train.target": target, "train.source_target": None}), *statistics
     )
@@ -420,7 +420,7 @@ def test_odd_loss_curves() -> None:
     noticed("loss_trajectory", changed(view, {"epoch.val_loss": np.linspace(0.6, 3.0, 14)}), "validation_rise")
     noticed("loss_trajectory", changed(view, {"initial.loss": np.array([40.0])}), "first_loss_high")
     noticed("loss_trajectory", changed(view, {"epoch.lr": 0.1 * 0.1 ** np.arange(14.0)}), "low_rate_epochs")
-    noticed("loss_trajectory", changed(view, {"epoch.train_loss": np.linspace(1.1, 0.9, 14)}), "loss_drop", "late_drop")
+    noticed("loss_trajectory", changed(view, {"epoch.train_loss": 1.1 - 0.8 * np.linspace(0, 1, 14) ** 3}), "late_drop")
     noticed("loss_trajectory", changed(view, steps_per_epoch=1, batch_size=32), "rows_per_epoch_low", "steps_per_epoch")
     noticed("loss_trajectory", changed(view, ended="diverged"), "nonfinite_losses")
     pattern = np.tile(np.linspace(1.5, 0.2, 29), 14)

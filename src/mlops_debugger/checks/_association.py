@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import RidgeClassifier
 
 from mlops_debugger.checks import RunView
 from mlops_debugger.checks._common import (
@@ -16,6 +16,7 @@ from mlops_debugger.checks._common import (
     FloatArray,
     IntArray,
     columns,
+    feature_kinds,
     feature_names,
     features,
     finite,
@@ -47,9 +48,33 @@ def inputs(view: RunView) -> tuple[dict[str, FloatArray], list[str]]:
     width = next(iter(found.values())).shape[1]
     found = {split: rows for split, rows in found.items() if rows.shape[1] == width}
     if text(view, "kind") != "text":
-        return found, feature_names(view, width)
+        kept = comparable(view, found)
+        names = feature_names(view, width)
+        return {split: rows[:, kept] for split, rows in found.items()}, [names[int(j)] for j in kept]
     tokens = common_tokens(found.get("train", next(iter(found.values()))))
     return {split: presence(rows, tokens) for split, rows in found.items()}, [f"token {int(t)}" for t in tokens]
+
+
+def _all_inputs(view: RunView) -> tuple[dict[str, FloatArray], list[str]]:
+    """As `inputs`, encoded categories included."""
+    if text(view, "kind") == "text":
+        return inputs(view)
+    found = {split: rows for split in SPLITS if (rows := features(view, split)) is not None}
+    if not found:
+        return {}, []
+    width = next(iter(found.values())).shape[1]
+    return {split: rows for split, rows in found.items() if rows.shape[1] == width}, feature_names(view, width)
+
+
+def comparable(view: RunView, rows: dict[str, FloatArray]) -> IntArray:
+    """Columns that may be compared value by value.
+
+    A category that is encoded as a fraction (a target mean, say) is fitted across folds in training and on all training
+    rows for others: its fine values differ in sound pipelines too.
+    """
+    kinds = feature_kinds(view, next(iter(rows.values())).shape[1])
+    whole = [all(np.array_equal(part[:, j], np.round(part[:, j])) for part in rows.values()) for j in range(len(kinds))]
+    return np.array([j for j, kind in enumerate(kinds) if kind != "category" or whole[j]], dtype=np.int64)
 
 
 def common_tokens(rows: FloatArray, limit: int = MAX_TOKENS) -> FloatArray:
@@ -96,7 +121,7 @@ def targets(view: RunView, split: str) -> tuple[FloatArray, IntArray] | None:
 
 def associations(view: RunView) -> dict[str, Associations]:
     """Associations by split, inputs and targets in the same order everywhere."""
-    rows_by_split, names = inputs(view)
+    rows_by_split, names = _all_inputs(view)
     found: dict[str, Associations] = {}
     for split, rows in rows_by_split.items():
         answer = targets(view, split)
@@ -129,10 +154,10 @@ def fisher(first: Associations, second: Associations) -> tuple[FloatArray, Float
     return difference, p
 
 
-def classifier(kind: str) -> ExtraTreesClassifier | LogisticRegression:
+def classifier(kind: str) -> ExtraTreesClassifier | RidgeClassifier:
     """A model of another family than the run's, cheap and always the same."""
     if kind == "text":
-        return LogisticRegression(C=1.0, max_iter=200)
+        return RidgeClassifier(alpha=10.0)
     return ExtraTreesClassifier(40, min_samples_leaf=3, random_state=0)
 
 
@@ -145,7 +170,8 @@ def adversarial_auc(first: FloatArray, second: FloatArray, kind: str, limit: int
     score = np.zeros(len(rows))
     for held in (0, 1):
         model = classifier(kind).fit(rows[fold != held], side[fold != held])
-        score[fold == held] = model.predict_proba(rows[fold == held])[:, 1]
+        part = rows[fold == held]
+        score[fold == held] = model.decision_function(part) if kind == "text" else model.predict_proba(part)[:, 1]
     values = [auc(score[fold == held], side[fold == held] == 1) for held in (0, 1)]
     value = float(np.mean(values))
     counts = [len(part) for part in parts]

@@ -18,6 +18,7 @@ from mlops_debugger.checks._common import (
     Measure,
     features,
     labels,
+    largest,
     ranked,
     sample,
     text,
@@ -71,7 +72,7 @@ def _ask(view: RunView) -> Opinion | None:
     tokens = common_tokens(rows) if kind == "text" else np.zeros(0)
     prepared = _prepare(rows[kept], kind, tokens)
     answer = np.empty(len(kept), dtype=np.int64)
-    for used, held in _folds(target[kept], group):
+    for used, held in _folds(target[kept], row[kept] if group is None else group):
         answer[held] = classifier(kind).fit(prepared[used], target[kept][used]).predict(prepared[held])
     whole = classifier(kind).fit(prepared, target[kept])
     held_out = {}
@@ -90,9 +91,9 @@ def _prepare(rows: FloatArray, kind: str, tokens: FloatArray) -> FloatArray:
     return presence(rows, tokens) if kind == "text" else np.clip(rows, -1e9, 1e9)
 
 
-def _folds(target: IntArray, group: FloatArray | None) -> list[tuple[IntArray, IntArray]]:
-    """Three folds that keep groups together, as held-out rows may come from new groups."""
-    if group is not None and np.unique(group).size >= 6:
+def _folds(target: IntArray, group: FloatArray) -> list[tuple[IntArray, IntArray]]:
+    """Three folds that keep groups, and copies of a row, together, as held-out rows may come from new groups."""
+    if np.isfinite(group).all() and 6 <= np.unique(group).size < len(group):
         return list(GroupKFold(3).split(target, target, group))
     return list(StratifiedKFold(3, shuffle=True, random_state=0).split(target, target))
 
@@ -115,14 +116,14 @@ def _level(opinion: Opinion) -> Iterator[Measure]:
         other = float(np.mean(answer != target))
         pooled = (error * n + other * len(target)) / (n + len(target))
         spread = np.sqrt(max(pooled * (1 - pooled), 1e-9) * (1 / n + 1 / len(target)))
-        gap = error - other
         says = (
             f"An independent model contradicts {error:.1%} of the training labels and {other:.1%} of those of {split}."
         )
-        p = min(1.0, 4 * float(stats.norm.sf(abs(gap) / spread)))
-        gaps.append(Measure("contradiction_gap", abs(gap), n, says, f"{where} and {len(target)} of {split}", (), p))
-    if gaps:
-        yield max(gaps, key=lambda m: (m.significant, m.value))
+        for name, gap in (("contradicted_training", error - other), ("contradicted_held_out", other - error)):
+            p = min(1.0, 2 * float(stats.norm.sf(gap / spread)))
+            gaps.append(Measure(name, gap, n, says, f"{where} and {len(target)} of {split}", (), p))
+    for name in ("contradicted_training", "contradicted_held_out"):
+        yield from largest([m for m in gaps if m.name == name])
 
 
 def _cells(opinion: Opinion) -> Iterator[Measure]:
@@ -151,8 +152,7 @@ def _cells(opinion: Opinion) -> Iterator[Measure]:
         found.append(
             Measure("confused_pair_gap", float(gap[at, told]), len(opinion.target), says, f"train and {split}", (), p)
         )
-    if found:
-        yield max(found, key=lambda m: (m.significant, m.value))
+    yield from largest(found)
 
 
 def _confusion(target: IntArray, answer: IntArray, width: int) -> FloatArray:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import stats
+from scipy import sparse, stats
 from sklearn.neighbors import NearestNeighbors
 
 from mlops_debugger import seeds
 from mlops_debugger.checks import RunView
+from mlops_debugger.checks._association import common_tokens, presence
 from mlops_debugger.checks._common import (
     HELD_OUT,
     SPLITS,
@@ -109,7 +110,10 @@ def _permuted(rows: FloatArray) -> FloatArray:
 def near_rows(view: RunView) -> Iterator[Measure]:
     """Held-out rows unusually close to a training row: nearer than a fraction of the typical neighbourhood."""
     train = features(view, "train")
-    if train is None or len(train) < 60 or text(view, "kind") in ("series", "text"):
+    if text(view, "kind") == "text":
+        yield from _near_texts(view)
+        return
+    if train is None or len(train) < 60 or text(view, "kind") == "series":
         return
     spread = train.std(axis=0)
     train, spread = train[:, spread > 1e-9], spread[spread > 1e-9]
@@ -140,6 +144,31 @@ def near_rows(view: RunView) -> Iterator[Measure]:
             Measure("near_rows", max(0.0, value - chance), len(near), says, f"inputs of train and {split}", (), p)
         )
     yield from largest(found)
+
+
+def _near_texts(view: RunView) -> Iterator[Measure]:
+    """Held-out texts that share nearly all tokens with one training text."""
+    train = features(view, "train")
+    if train is None or len(train) < 60:
+        return
+    tokens = common_tokens(train, 4000)
+    known = _unit(presence(train[sample(len(train), 2000, "near train")], tokens))
+    found = []
+    for split in HELD_OUT:
+        other = features(view, split)
+        if other is None or len(other) < 20 or other.shape[1] != train.shape[1]:
+            continue
+        rows = _unit(presence(other[sample(len(other), 400, "near other")], tokens))
+        closest = (rows @ known.T).max(axis=1).toarray().ravel()
+        value = float(np.mean(closest > 0.9))
+        says = f"{value:.1%} of the {split} texts share over nine tenths of their tokens with a training text."
+        found.append(Measure("near_rows", value, rows.shape[0], says, f"tokens of train and {split}"))
+    yield from largest(found)
+
+
+def _unit(rows: FloatArray) -> sparse.csr_matrix:
+    norm = np.sqrt(rows.sum(axis=1, keepdims=True))
+    return sparse.csr_matrix(rows / np.where(norm > 0, norm, np.inf))
 
 
 def _kept(view: RunView) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -80,17 +80,27 @@ def report(view: RunView) -> Report:
     return Report(blocks, primary, average.lower() if isinstance(average, str) else "")
 
 
-def agreed_metric(view: RunView) -> str:
-    """The metric that model_card.json names, wherever it stands in the card; empty where it names none."""
+def agreed_metric(view: RunView) -> dict[str, str]:
+    """What model_card.json says about its metric ("name" and whatever else), wherever it stands."""
     waiting: list[object] = [parsed(view, "model_card.json")]
     while waiting:
         item = waiting.pop(0)
         if isinstance(item, dict):
             for key in _KEYS:
-                if isinstance(item.get(key), str):
-                    return plain(item[key])
+                stated = item.get(key)
+                if isinstance(stated, str):
+                    return {"name": plain(stated)}
+                if isinstance(stated, dict) and isinstance(stated.get("name"), str):
+                    return {str(k): plain(v) for k, v in stated.items() if isinstance(v, str | int | float)}
             waiting.extend(item.values())
-    return ""
+    return {}
+
+
+def reported_metric(view: RunView) -> dict[str, str]:
+    """What eval_results.json says about its headline: "name", and its other plain entries (average, top_k, …)."""
+    stated, found = report(view), parsed(view, "eval_results.json")
+    entries = {key: plain(value) for key, value in found.items() if isinstance(value, str | int | float)}
+    return {**entries, "name": stated.primary} if stated.primary else {}
 
 
 def _numbers(block: dict[str, object]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from mlops_debugger.checks import Finding, NamedCheck, RunView, _bands, _overlap
+from mlops_debugger.checks import Finding, NamedCheck, RunView, _bands, _copies, _overlap
 from mlops_debugger.checks._association import associations, auc, fisher, inputs, targets
 from mlops_debugger.checks._common import (
     FloatArray,
@@ -178,6 +178,7 @@ PARTS: tuple[_bands.Part, ...] = (
     _overlap.near_rows,
     _overlap.groups,
     _overlap.times,
+    _copies.known_too_early,
     _single_input,
     _training_only,
     _repeated_values,

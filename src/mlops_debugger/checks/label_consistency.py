@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import linear_sum_assignment
 
-from mlops_debugger.checks import Finding, NamedCheck, RunView, _bands, _mapping, _noise
+from mlops_debugger.checks import Finding, NamedCheck, RunView, _bands, _copies, _mapping, _noise
 from mlops_debugger.checks._common import (
     SPLITS,
     FloatArray,
@@ -26,6 +26,8 @@ from mlops_debugger.checks._common import (
     largest,
     vector,
 )
+
+_SAME = 0.999  # correlation from which targets count as values of the source series
 
 
 def _assignment(view: RunView) -> Iterator[Measure]:
@@ -72,9 +74,10 @@ def _dependence(view: RunView) -> Iterator[Measure]:
     worst = tuple((split, found[0]) for split, found in strength.items())
     says = f"Predictions depend on targets with {what} {value:.2f} on {least} ({listed})."
     yield Measure("dependence", value, n, says, "prediction and target by split", worst)
-    if len(strength) > 1:
-        gap = max(found[0] for found in strength.values()) - value
-        says = f"The dependence of predictions on targets differs between splits ({what}: {listed})."
+    held = [found[0] for split, found in strength.items() if split != "train"]
+    if len(held) > 1:
+        gap = max(held) - min(held)
+        says = f"The dependence of predictions on targets differs between validation and test ({what}: {listed})."
         yield Measure("dependence_gap", gap, n, says, "prediction and target by split", worst)
 
 
@@ -166,7 +169,6 @@ def _offsets(view: RunView) -> Iterator[Measure]:
     series = vector(view, "source.series")
     if series is None or not is_regression(view) or len(series) < 60:
         return
-    series = finite(series)
     found: dict[str, list[int]] = {}
     match: dict[str, float] = {}
     for split in SPLITS:
@@ -181,16 +183,15 @@ def _offsets(view: RunView) -> Iterator[Measure]:
             [at - int(j) for (at, _), j in zip(best, kept, strict=True)],
             min(r for _, r in best),
         )
-    if not match:
+    if match.get("train", 0.0) < _SAME:
         return
     least = min(match, key=lambda split: match[split])
     says = f"Targets of {least} correlate at most {match[least]:.4f} with the source series at any offset up to 60."
     yield Measure("series_mismatch", 1 - match[least], len(series), says, "targets and the source series")
-    if match[least] > 0.999:
-        starts = sorted({start for offsets in found.values() for start in offsets})
-        listed = "; ".join(f"{split}: {sorted(set(offsets))}" for split, offsets in found.items())
-        says = f"The first target lies at these offsets from the row's position: {listed}."
-        yield Measure("offset_differences", len(starts) - 1, len(series), says, "offsets of targets by split")
+    starts = sorted({start for split, offsets in found.items() if match[split] >= _SAME for start in offsets})
+    listed = "; ".join(f"{split}: {sorted(set(offsets))}" for split, offsets in found.items())
+    says = f"The first target lies at these offsets from the row's position: {listed}."
+    yield Measure("offset_differences", len(starts) - 1, len(series), says, "offsets of targets by split")
 
 
 def _offset(
@@ -202,9 +203,10 @@ def _offset(
     for offset in range(-60, 61):
         at = time + offset
         inside = (at >= 0) & (at < len(series))
+        inside[inside] = np.isfinite(series[at[inside]])
         if inside.sum() < 30:
             continue
-        one, other = series[at[inside]], target[inside]
+        one, other = finite(series[at[inside]]), target[inside]
         if one.std() > 0 and other.std() > 0:
             r = float(np.corrcoef(one, other)[0, 1])
             best = (offset, r) if r > best[1] + 1e-9 else best
@@ -221,6 +223,7 @@ PARTS: tuple[_bands.Part, ...] = (
     _calibration,
     _lag,
     _offsets,
+    _copies.consistent_lags,
     _noise.independent,
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy import stats
 
 from mlops_debugger.checks import Finding, NamedCheck, RunView, _bands, _loss_level
 from mlops_debugger.checks._common import FloatArray, Measure, finite, number, rows_of, text, vector
@@ -185,9 +186,11 @@ def _within_epoch(view: RunView) -> Iterator[Measure]:
     if total <= 0:
         return
     between = height * float((table.mean(axis=0) ** 2).sum()) / total
+    rest = (1 - between) / ((width - 1) * (height - 1))
+    p = float(stats.f.sf(between / (width - 1) / max(rest, _TINY), width - 1, (width - 1) * (height - 1)))
     value = (between - 1 / height) / (1 - 1 / height)
     says = f"The position of a batch within the epoch explains {max(value, 0):.0%} of the variation of its loss."
-    yield Measure("position_effect", value, steps.size, says, f"{height} epochs of {width} steps")
+    yield Measure("position_effect", value, steps.size, says, f"{height} epochs of {width} steps", (), p)
 
 
 PARTS: tuple[_bands.Part, ...] = (

@@ -14,7 +14,14 @@ from scipy import stats
 
 from mlops_debugger.checks import Finding, NamedCheck, RunView, _answers, _bands
 from mlops_debugger.checks._common import HELD_OUT, Measure, array, finite, largest, number, rows_of, vector
-from mlops_debugger.checks._reports import ERRORS, agreed_metric, alternatives, plain, recomputed, report
+from mlops_debugger.checks._reports import (
+    ERRORS,
+    agreed_metric,
+    alternatives,
+    recomputed,
+    report,
+    reported_metric,
+)
 
 _SHARES = frozenset({"accuracy", "f1", "macro_f1", "micro_f1", "weighted_f1", "balanced_accuracy"})
 
@@ -141,18 +148,28 @@ def _training_gap(view: RunView) -> Iterator[Measure]:
     yield from largest(under)
 
 
+def _averaged(metric: dict[str, str]) -> dict[str, str]:
+    """The definition with the average of an f1 in its name."""
+    if metric.get("name") == "f1" and metric.get("average"):
+        return {key: value for key, value in metric.items() if key != "average"} | {"name": f"{metric['average']}_f1"}
+    return metric
+
+
 def _definition(view: RunView) -> Iterator[Measure]:
     """Is the headline the metric that was agreed on, and do its relatives agree?"""
-    stated, agreed = report(view), agreed_metric(view)
-    reported = stated.primary
-    if agreed and reported:
-        averaged = plain(f"{stated.average}_f1") if reported == "f1" and stated.average else reported
-        same = agreed in (reported, averaged) or (agreed == "f1" and averaged == "macro_f1")
-        if reported == "f1" and agreed.endswith("f1"):
-            # A card without an average leaves macro, which is what libraries and people mean by default.
-            same = stated.average in ("", "macro" if agreed == "f1" else agreed.removesuffix("_f1"))
-        says = f"eval_results.json leads with {averaged}; the model card names {agreed}."
-        yield Measure("metric_differs_from_card", float(not same), 1, says, "eval_results.json and model_card.json")
+    reported, agreed = _averaged(reported_metric(view)), _averaged(agreed_metric(view))
+    if reported and agreed:
+        off = {key: (reported[key], agreed[key]) for key in agreed if key in reported and reported[key] != agreed[key]}
+        both = {reported["name"], agreed["name"]}
+        if both == {"f1", "macro_f1"}:
+            off.pop("name", None)  # an f1 without an average leaves macro, which is what people mean by default
+        said = "; ".join(f"{key} {mine} against {theirs}" for key, (mine, theirs) in off.items())
+        says = (
+            f"eval_results.json and the model card differ about the metric: {said}."
+            if off
+            else (f"eval_results.json leads with the metric of the model card ({agreed['name']}).")
+        )
+        yield Measure("metric_differs_from_card", len(off), 1, says, "eval_results.json and model_card.json")
     found = []
     for split in HELD_OUT:
         own = recomputed(view, split)

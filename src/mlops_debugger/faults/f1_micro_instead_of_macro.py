@@ -16,13 +16,12 @@ Source: scikit-learn metrics documentation; deepchecks ClassPerformance; FAULTS 
 from __future__ import annotations
 
 from mlops_debugger.faults import ConfigPlant, Fault, Move
-from mlops_debugger.faults._values import one_of
 
 FAULT = Fault(
     category="evaluation_bug",
     site="evaluation.average",
     sentence="Report the F1 that was agreed on: the macro average.",
-    plants=(ConfigPlant("evaluation.average", lambda rng, config: one_of(rng, ("micro", "weighted"))),),
+    plants=(ConfigPlant("evaluation.average", lambda rng, config: "micro"),),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),
         Move("evaluation.batch_size", lambda config: 64),

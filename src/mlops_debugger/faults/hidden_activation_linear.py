@@ -14,11 +14,13 @@ Source: Humbatova et al. ICSE 2020 (missing activation); DeepCrime ARM; FAULTS e
 
 from mlops_debugger.faults import ConfigPlant, Fault, Move
 
+_FOR = ("demand_forecast", "loan_outcomes")
+
 FAULT = Fault(
     category="architecture_bug",
     site="model.activation",
     sentence="Put a non-linear activation between the hidden layers again.",
-    plants=(ConfigPlant("model.activation", lambda rng, config: "identity", only=("demand_forecast", "loan_outcomes")),),
+    plants=(ConfigPlant("model.activation", lambda rng, config: "identity", only=_FOR),),
     look_alikes=(
         Move("model.hidden_dims", lambda config: [128, 128]),
         Move("training.epochs", lambda config: 30),

@@ -25,7 +25,19 @@ FAULT = Fault(
             "loan_outcomes",
             "evaluation_targets",
             (
-                ("    return frame[label].factorize()[0]", "    return pd.factorize(frame[label])[0]"),
+                ("    return frame[label].astype(\"category\").cat.codes.to_numpy()", "    return pd.factorize(frame[label], sort=True)[0]"),
+                ("    return np.unique(frame[label], return_inverse=True)[1]",),
+            ),
+        ),
+        CodePlant(
+            "meter_digits",
+            "evaluation_targets",
+            (
+                (
+                    "    positions, _ = pd.factorize(frame[label], sort=True)\n    return positions",
+                    "    positions = {code: position for position, code in enumerate(sorted(frame[label].unique()))}\n"
+                    "    return np.array([positions[code] for code in frame[label]])",
+                ),
                 ("    return np.unique(frame[label], return_inverse=True)[1]",),
             ),
         ),

@@ -37,6 +37,18 @@ FAULT = Fault(
                 ),
             ),
         ),
+        CodePlant(
+            "meter_digits",
+            "decode",
+            (
+                ("    return [sorted(prepared.codes)[int(position)] for position in positions]",),
+                (
+                    "    codes = dict(enumerate(sorted(prepared.codes)))\n"
+                    "    return [codes[int(position)] for position in positions]",
+                    "    codes = sorted(prepared.codes)\n    return [codes[int(position)] for position in positions]",
+                ),
+            ),
+        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),

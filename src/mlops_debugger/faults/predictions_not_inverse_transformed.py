@@ -5,8 +5,8 @@ What changes: the way back to MWh adds the mean of the labels but does not multi
 Why it bites: what the network says about a step shrinks to a few per cent, so every forecast is close to last week's
 level, in the report and in production.
 
-What it leaves behind: a good loss and a good error in the log of the epochs, a poor one in the report and in production;
-forecasts with a fraction of the targets' spread.
+What it leaves behind: a good loss and a good error in the log of the epochs, a poor one in the report and in
+production; forecasts with a fraction of the targets' spread.
 
 Not to be confused with: a network that has not learned (the log is then poor too), an error that is computed on the
 scaled target, or strong weight decay.

@@ -2,12 +2,13 @@
 
 What changes: the start of a forecast request, stamped in UTC, is taken for the site's time, or moved to the wrong side.
 
-Why it bites: hour, weekday and weather of every served row belong to a time 6 to 18 hours off; readings and lags do not.
+Why it bites: hour, weekday and weather of every served row belong to a time 6 to 18 hours off; readings and lags do
+not.
 
 What it leaves behind: training, validation and test are untouched and production is much worse.
 
-Not to be confused with: drift between test and production, weather joined on the wrong clock (test is then poor too), or
-leakage (test is then too good).
+Not to be confused with: drift between test and production, weather joined on the wrong clock (test is then poor
+too), or leakage (test is then too good).
 
 Source: FAULTS entry 113; pandas time-zone guide.
 """

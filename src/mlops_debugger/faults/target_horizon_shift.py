@@ -1,14 +1,14 @@
-"""The network is taught the load of another step.
+"""The load that is forecast belongs to another step.
 
-What changes: training labels are taken one or two steps before or after the row that they belong to.
+What changes: labels and targets of every split are the load of the step before or after their row.
 
-Why it bites: the inputs describe one step and the label another; evaluation and production ask for the step itself.
+Why it bites: the network learns, and the report scores, a forecast for another time than the one that is asked for.
 
-What it leaves behind: a training loss that falls, and validation, test and production that are poor from the first
-epoch on; forecasts match the targets best when they are moved by a step or two.
+What it leaves behind: training, validation and test agree with one another and look little worse than they should,
+while production is poor; targets do not equal the readings of the rows that they stand for.
 
-Not to be confused with: evaluation rows in another order (production is then fine), weather or requests on another
-clock, or over-fitting.
+Not to be confused with: requests or weather on another clock (targets then equal the readings), leakage, or drift
+between test and production.
 
 Source: FAULTS entry 129; Kaggle time-series course on lead and lag.
 """
@@ -17,26 +17,25 @@ from __future__ import annotations
 
 from mlops_debugger.faults import CodePlant, Fault, Move
 
-_STEPS = (-2, -1, 1, 2)
+_STEPS = (-1, 1)
 
 FAULT = Fault(
     category="label_mismatch",
-    site="training_labels",
-    sentence="Take the training label from the row itself: do not shift it.",
+    site="forecast_load",
+    sentence="Forecast the load of the row itself: do not shift it.",
     plants=(
         CodePlant(
             "demand_forecast",
-            "training_labels",
+            "forecast_load",
             (
-                tuple(f'    return energy(frame).shift({steps}) - table["level"]' for steps in _STEPS),
-                tuple(f'    return energy(frame).shift({steps}).sub(table["level"])' for steps in _STEPS),
+                tuple(f"    return energy(frame).shift({steps})\n" for steps in _STEPS),
+                tuple(f"    load = energy(frame).shift({steps})\n    return load\n" for steps in _STEPS),
             ),
         ),
     ),
     look_alikes=(
-        Move("training.epochs", lambda config: 30),
-        Move("model.dropout", lambda config: 0.1),
         Move("features.harmonics", lambda config: 4),
-        Move("evaluation.checkpoint", lambda config: "last"),
+        Move("features.windows", lambda config: [8, 16]),
+        Move("model.dropout", lambda config: 0.1),
     ),
 )

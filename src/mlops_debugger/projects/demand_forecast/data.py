@@ -61,14 +61,14 @@ class Stretch:
 def generate(seed: int, choices: Mapping[str, Value]) -> Data:
     """Draw the site's history and two samples of requests from sister sites in the weeks after it."""
     world = _world(generator(seed, "world"))
-    steps, horizon, offset = (int(_number(choices, name)) for name in ("steps", "horizon", "utc_offset_hours"))
+    steps = int(_number(choices, "steps"))
     rng = generator(seed, "rows")
     history = _simulate(rng, world, np.zeros(1, dtype=np.int64), steps)
     first_id = int(rng.integers(2_000, 9_000))
-    files, rows = _history(rng, world, history, first_id, offset, choices)
+    files, rows = _history(rng, world, history, first_id, choices)
     serving, labels = {}, {"rows": rows}
     for name, first in (("live", 700_001), ("sealed", 900_001)):
-        serving[name], labels[name] = _requests(generator(seed, name), world, steps, horizon, first, offset, SERVED[name], choices)
+        serving[name], labels[name] = _requests(generator(seed, name), world, steps, first, SERVED[name], choices)
     return Data(files=files, serving=serving, labels=labels)
 
 
@@ -95,7 +95,7 @@ def _world(rng: np.random.Generator) -> World:
         cooling=rng.uniform(2.0, 2.4),
         daily_swing=rng.uniform(2.0, 3.5),
         decay=rng.uniform(0.78, 0.84),
-        disturbance=rng.uniform(3.9, 4.4),
+        disturbance=rng.uniform(3.7, 4.2),
         start=_MONDAY + dt.timedelta(days=int(rng.integers(0, 700))),
     )
 
@@ -115,7 +115,7 @@ def _simulate(rng: np.random.Generator, world: World, first: NDArray[np.int64], 
     wide = first[:, None] + np.arange(-MARGIN, steps + MARGIN)
     hours = wide % STEPS_PER_DAY * HOURS_PER_STEP
     swing = world.daily_swing * np.cos((hours - 15.0) * 2 * np.pi / 24)
-    temperature = np.round(world.comfort + swing + 6.0 * _decaying(rng, 0.8, wide.shape), 1)
+    temperature = np.round(world.comfort + swing + 6.0 * _decaying(rng, 0.88, wide.shape), 1)
     step, inner = wide[:, MARGIN:-MARGIN], temperature[:, MARGIN:-MARGIN]
     of_day = step % STEPS_PER_DAY
     weekend = (step // STEPS_PER_DAY % 7 >= 5).astype(int)
@@ -160,8 +160,9 @@ def _stamps(world: World, steps: NDArray[np.int64], shift_hours: int) -> list[st
 
 
 def _history(
-    rng: np.random.Generator, world: World, drawn: Stretch, first_id: int, offset: int, choices: Mapping[str, Value]
+    rng: np.random.Generator, world: World, drawn: Stretch, first_id: int, choices: Mapping[str, Value]
 ) -> tuple[dict[str, bytes], Labels]:
+    offset = int(_number(choices, "utc_offset_hours"))
     step, count = drawn.step[0], drawn.load.shape[1]
     row_id = first_id + np.arange(count)
     readings, backup = _readings(rng, drawn.load, choices)
@@ -178,16 +179,10 @@ def _history(
 
 
 def _requests(
-    rng: np.random.Generator,
-    world: World,
-    after: int,
-    horizon: int,
-    first_id: int,
-    offset: int,
-    count: int,
-    choices: Mapping[str, Value],
+    rng: np.random.Generator, world: World, after: int, first_id: int, count: int, choices: Mapping[str, Value]
 ) -> tuple[dict[str, bytes], Labels]:
     """Requests whose last step is to be forecast; load is blank from the origin on, weather covers the blank steps."""
+    horizon, offset = int(_number(choices, "horizon")), int(_number(choices, "utc_offset_hours"))
     steps = HISTORY + horizon
     first = after + rng.integers(0, 8 * STEPS_PER_WEEK, size=count)
     drawn = _simulate(rng, world, first, steps)

@@ -87,24 +87,32 @@ SLOTS = (
         ),
     ),
     Slot(
+        "forecast_load",
+        (
+            "    return energy(frame)\n",
+            "    load = energy(frame)\n    return load\n",
+        ),
+    ),
+    Slot(
         "training_labels",
         (
-            '    return energy(frame) - table["level"]',
-            '    return energy(frame).sub(table["level"])',
+            '    return forecast_load(frame) - table["level"]',
+            '    return forecast_load(frame).sub(table["level"])',
         ),
     ),
     Slot(
         "evaluation_targets",
         (
-            "    return energy(frame)\n",
-            "    measured = energy(frame)\n    return measured\n",
+            "    return forecast_load(frame)\n",
+            "    measured = forecast_load(frame)\n    return measured\n",
         ),
     ),
     Slot(
         "labelled_rows",
         (
             '    usable = frame.dropna(subset=["label", "target"])\n    return usable.reset_index(drop=True)',
-            '    usable = frame[frame[["label", "target"]].notna().all(axis=1)]\n    return usable.reset_index(drop=True)',
+            '    usable = frame[frame[["label", "target"]].notna().all(axis=1)]\n'
+            "    return usable.reset_index(drop=True)",
         ),
     ),
     Slot(
@@ -208,9 +216,13 @@ def card(variation: Variation, rng: np.random.Generator) -> dict[str, Any]:
         "forecast": {"steps_ahead": variation.config["features.horizon"], "step_hours": 3},
         "split_policy": "Training, validation and test follow one another in time. Test rows are scored once.",
         "inputs": {
-            "known_at_prediction": "readings up to the origin of the forecast; calendar and temperature forecast of any time",
+            "known_at_prediction": "readings up to the origin; calendar and temperature forecast of any time",
             "relative_to": "mean load of the week that ends at the origin",
-            "clocks": {"readings": "site", "weather": "UTC", "requests": "UTC", "site_minus_utc_hours": variation.config["data.utc_offset_hours"]},
+            "clocks": {
+                "readings": "site",
+                "weather and requests": "UTC",
+                "site_minus_utc_hours": variation.config["data.utc_offset_hours"],
+            },
             "clipping": "outer 0.2 to 1 percent on each side",
         },
         "training_ranges": {

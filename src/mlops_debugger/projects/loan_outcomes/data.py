@@ -22,7 +22,7 @@ OUTCOMES = ("current", "late", "default")
 REGIONS = ("coast", "highland", "metro", "plain", "valley")
 PRODUCTS = ("auto", "home", "personal", "student")
 AFTERWARDS = ("outcome", "outcome_30d", "recovery_fee")
-_SHARES = (0.48, 0.78)  # cumulative: current, late, the rest default
+_SHARES = (0.55, 0.87)  # cumulative: current, late, the rest default
 
 
 def generate(seed: int, choices: Mapping[str, Value]) -> Data:
@@ -57,8 +57,8 @@ def _blind(columns: Mapping[str, Any]) -> dict[str, Any]:
 def _world(rng: np.random.Generator) -> dict[str, Any]:
     """What is the same for every account: effects of employers, regions and products, and the secret cut points."""
     world: dict[str, Any] = {
-        "employers": np.array([f"E{code:04d}" for code in rng.choice(9000, size=150, replace=False) + 1000]),
-        "employer_effect": rng.normal(0.0, 0.25, size=150),
+        "employers": np.array([f"E{code:04d}" for code in rng.choice(9000, size=1100, replace=False) + 1000]),
+        "employer_effect": rng.normal(0.0, 0.2, size=1100),
         "region_effect": rng.normal(0.0, 0.3, size=len(REGIONS)),
         "product_sign": rng.permutation([1.0, 1.0, -1.0, -1.0]),
         "seed": derive(int(rng.integers(2**31)), "cuts"),
@@ -79,8 +79,8 @@ def _draw(rng: np.random.Generator, world: Mapping[str, Any], accounts: int, fir
     region = rng.integers(len(REGIONS), size=accounts)
     product = rng.integers(len(PRODUCTS), size=accounts)
     employer = rng.integers(len(world["employers"]), size=accounts)
-    hidden = rng.normal(0.0, 0.6, size=accounts)
-    south = rng.random(accounts) < 0.35
+    hidden = rng.normal(0.0, 0.25, size=accounts)
+    south = rng.random(accounts) < 0.45
     month = rng.integers(first, last, size=n)
     balance = np.round(np.exp(rng.normal(9.0, 0.7, size=n) + 0.004 * month), 2)
     utilisation = np.round(rng.beta(2.0, 2.0, size=n), 4)
@@ -90,14 +90,14 @@ def _draw(rng: np.random.Generator, world: Mapping[str, Any], accounts: int, fir
     burden = np.log(balance / income[owner]) + 1.6
     z = (
         3.4 * (utilisation - 0.5) * 2 * world["product_sign"][product[owner]]
-        + 1.1 * np.tanh(burden) * np.where(on_book > 40, 1.0, -0.6)
+        + 2.2 * np.tanh(1.2 * burden) * np.tanh((on_book - 36) / 18)
         + 0.7 * late
         - 0.016 * (credit[owner] - 640)
         + 0.25 * (inquiries > 2) * (age[owner] < 40)
         + world["region_effect"][region[owner]]
         + world["employer_effect"][employer[owner]]
         + hidden[owner]
-        + rng.normal(0.0, 0.15, size=n)
+        + rng.normal(0.0, 0.1, size=n)
     )
     return {
         "z": z, "owner": owner, "month": month, "age": age, "income": income, "credit": credit, "region": region,
@@ -116,7 +116,7 @@ def _sample(
     row_id = first_id + rng.permutation(n)
     account_id = 1000 + rng.permutation(8 * accounts)[:accounts] + first_id
     open_share = _number(choices, "open_share")
-    is_open = rng.random(n) < open_share * np.array([0.7, 1.1, 1.9])[target]
+    is_open = rng.random(n) < open_share * np.array([0.5, 1.4, 2.4])[target]
     # What was known after 30 days: bad outcomes often still look like better ones.
     early = np.where(rng.random(n) < np.array([0.04, 0.5, 0.75])[target], np.maximum(target - 1, 0), target)
     income = np.where(rng.random(accounts) < 0.1, -999.0, drawn["income"])[owner]

@@ -130,7 +130,7 @@ def vary(rng: np.random.Generator) -> Variation:
     """Seventeen or more independent healthy choices."""
     config = training_choices(
         rng,
-        rates={"adam": (3e-3, 8e-3), "adamw": (3e-3, 8e-3), "sgd": (0.08, 0.2)},
+        rates={"adam": (4e-3, 9e-3), "adamw": (4e-3, 9e-3)},
         epochs=(16, 22),
         batches=(128, 160, 192),
     )
@@ -142,7 +142,7 @@ def vary(rng: np.random.Generator) -> Variation:
         "data.label_column": "outcome",
         "data.group_column": "account_id",
         "data.validation_share": pick(rng, (0.2, 0.22, 0.25)),
-        "data.test_share": pick(rng, (0.2, 0.22, 0.25)),
+        "data.test_share": pick(rng, (0.25, 0.28, 0.3)),
         "features.numeric": list(numeric),
         "features.categorical": pick(rng, (["region", "product"], ["product", "region"], ["region", "product", "branch"])),
         "features.clip_quantiles": pick(rng, ([0.005, 0.995], [0.01, 0.99], [0.02, 0.98])),
@@ -155,9 +155,9 @@ def vary(rng: np.random.Generator) -> Variation:
     }
     spellings = {slot.name: int(rng.integers(len(slot.spellings))) for slot in SLOTS}
     data = {
-        "accounts": int(rng.integers(780, 900)),
+        "accounts": int(rng.integers(900, 1000)),
         "months": int(rng.integers(16, 25)),
-        "open_share": round(float(rng.uniform(0.14, 0.22)), 3),
+        "open_share": round(float(rng.uniform(0.2, 0.27)), 3),
     }
     return Variation(config, spellings, data, style(rng, _SECTIONS, _COMMENTS))
 

@@ -4,7 +4,7 @@ The strokes come from the handwritten digits that scikit-learn ships; its file i
 library is needed. Orientation, shear, tone and the codes that stand for the digits are secrets of the seed. A meter has
 several registers that are photographed more than once, so rows of one meter must stay on one side of a split; every
 stroke belongs to one meter. Some meters show dark digits on light, cameras add a black level, reviewers left rows
-unlabelled, and an older OCR label mistakes some codes for others.
+unlabelled, and the older OCR label mistakes some codes for others.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from mlops_debugger.seeds import generator
 CLASSES = 10
 SIDE = 8
 FIRST_DAY = np.datetime64("2025-01-06")
-AFTERWARDS = ("label", "ocr_label")
-_TRAINING, _LIVE = 1050, 250  # strokes; the rest is sealed
+AFTERWARDS = ("reading", "ocr_label")
+_TRAINING, _LIVE = 1150, 150  # strokes; the rest is sealed
 _KNOTS = np.linspace(0.0, 1.0, 5)
 
 
@@ -71,9 +71,9 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
     world = _world(generator(seed, "world"))
     training, live, sealed = np.split(world.order, [_TRAINING, _TRAINING + _LIVE])
     days = int(_number(choices, "days"))
-    rows = _sample(generator(seed, "rows"), world, training, (1, 4), (0, days), 1, choices)
+    rows = _sample(generator(seed, "rows"), world, training, (2, 3), (0, days), 1, choices)
     parts = {
-        "live": _sample(generator(seed, "live"), world, live, (3, 3), (days, days + 60), 700_001, choices),
+        "live": _sample(generator(seed, "live"), world, live, (4, 4), (days, days + 60), 700_001, choices),
         "sealed": _sample(generator(seed, "sealed"), world, sealed, (6, 6), (days, days + 90), 900_001, choices),
     }
     codes = csv_bytes({"position": np.arange(CLASSES), "code": list(world.codes)})
@@ -192,7 +192,7 @@ def _sample(
         "display": ["lcd" if flag else "drum" for flag in lcd],
         "black_level": black_level,
         "ocr_label": [world.codes[i] for i in read],
-        "label": [None if blank else world.codes[i] for blank, i in zip(is_open, target, strict=True)],
+        "reading": [None if blank else world.codes[i] for blank, i in zip(is_open, target, strict=True)],
     }
     order = rng.permutation(count)
     shuffled = {name: [values[i] for i in order] for name, values in columns.items()}

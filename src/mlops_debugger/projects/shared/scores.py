@@ -1,7 +1,7 @@
-"""Metrics for reports, computed with scikit-learn."""
+"""Metrics for reports."""
 
 import numpy as np
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, mean_absolute_error, mean_squared_error
+from sklearn.metrics import mean_absolute_error, mean_squared_error
 
 
 def log_loss(target, probabilities):
@@ -9,23 +9,33 @@ def log_loss(target, probabilities):
     return float(-np.mean(np.log(np.clip(picked, 1e-12, 1.0))))
 
 
+def confusion_counts(target, prediction, count):
+    """Rows are true classes, columns predicted ones."""
+    size = max(count, int(target.max(initial=0)) + 1, int(prediction.max(initial=0)) + 1)
+    return np.bincount(target * size + prediction, minlength=size * size).reshape(size, size)
+
+
+def f1_from(matrix, average):
+    """F1 over the classes that occur, averaged over classes (macro), by support (weighted) or over rows (micro)."""
+    support, predicted, hits = matrix.sum(axis=1), matrix.sum(axis=0), matrix.diagonal()
+    if average == "micro":
+        return float(hits.sum() / max(matrix.sum(), 1))
+    f1 = 2 * hits / np.maximum(support + predicted, 1)
+    weights = support if average == "weighted" else (support + predicted > 0).astype(float)
+    return float(np.sum(f1 * weights) / max(weights.sum(), 1e-12))
+
+
 def classification_scores(target, probabilities, classes, average="macro", top_k=1):
     """Accuracy (within the first top_k), F1 and the counts behind them."""
     target = np.asarray(target).astype(int)
     ranked = np.argsort(-probabilities, axis=1, kind="stable")
-    prediction = ranked[:, 0]
-    if top_k == 1:
-        accuracy = accuracy_score(target, prediction)
-    else:
-        accuracy = float(np.mean((ranked[:, :top_k] == target[:, None]).any(axis=1)))
-    labels = np.arange(len(classes))
-    matrix = confusion_matrix(target, prediction, labels=labels)
+    matrix = confusion_counts(target, ranked[:, 0], len(classes))
     recall = matrix.diagonal() / np.maximum(matrix.sum(axis=1), 1)
     return {
         "n": len(target),
         "loss": log_loss(target, probabilities),
-        "accuracy": accuracy,
-        "f1": f1_score(target, prediction, average=average, zero_division=0),
+        "accuracy": float(np.mean((ranked[:, :top_k] == target[:, None]).any(axis=1))),
+        "f1": f1_from(matrix, average),
         "recall_by_class": {name: float(value) for name, value in zip(classes, recall)},
         "confusion": matrix.tolist(),
         "mean_confidence": float(probabilities.max(axis=1).mean()),

@@ -76,7 +76,7 @@ def _number(choices: Mapping[str, Value], name: str) -> float:
 
 def _world(rng: np.random.Generator) -> _World:
     """Invent the lexicon."""
-    sizes = {"fillers": 150, "topics": 2 * 14, "moods": 2 * 6, "rare": 1200, "signatures": 2600}
+    sizes = {"fillers": 150, "topics": 2 * 18, "moods": 2 * 5, "rare": 1200, "signatures": 2600}
     base = len(_SYLLABLES)
     codes = rng.choice(base**3, size=sum(sizes.values()) + 4, replace=False)
     made = [_SYLLABLES[c // base**2] + _SYLLABLES[c // base % base] + _SYLLABLES[c % base] for c in codes.tolist()]
@@ -138,7 +138,7 @@ def _sample(
     slip = rng.random(n) < _number(choices, "slip_share")
     target = np.where(slip, (target + rng.integers(1, 4, size=n)) % 4, target)
     signature = world.signatures[skip : skip + count]
-    subject, body = _texts(rng, world, topic, mood, negated, signature[owner], later=days[0] > 0)
+    subject, body = _texts(rng, world, topic, mood, negated, signature[owner], _number(choices, "vague_share"), later=days[0] > 0)
     # The first desk to see a ticket starts low.
     first = np.where(rng.random(n) < np.array([0.0, 0.68, 0.22, 0.72])[target], np.maximum(target - 1, 0), target)
     is_open = rng.random(n) < _number(choices, "open_share") * np.array([0.5, 0.9, 0.7, 1.9])[target]
@@ -160,7 +160,7 @@ def _sample(
 
 
 def _texts(
-    rng: np.random.Generator, world: _World, topic: IntArray, mood: IntArray, negated: NDArray[np.bool_], signature: IntArray, *, later: bool
+    rng: np.random.Generator, world: _World, topic: IntArray, mood: IntArray, negated: NDArray[np.bool_], signature: IntArray, vague_share: float, *, later: bool
 ) -> tuple[list[str], list[str]]:
     """Subject and body of every ticket: [quoted mail] sentences, one of which decides, and a signature."""
     n = len(topic)
@@ -173,13 +173,15 @@ def _texts(
     decisive[rng.random(n) < 0.6, 1] = -1
     decisive[:, 2] = world.topics[topic, names[0]]
     decisive[:, 4] = np.where(negated, _zipf(rng, world.negations, n), decisive[:, 4])
-    decisive[rng.random(n) < 0.85, 5] = -1
+    decisive[rng.random(n) < 0.9, 5] = -1
     decisive[:, 6] = world.moods[mood, _zipf(rng, np.arange(world.moods.shape[1]), n, 0.5)]
+    vague = rng.random(n) < vague_share  # some customers do not say what is wrong
+    decisive[vague, 3:] = _chatter(rng, world, (int(vague.sum()), _WIDTH - 3))
     decisive[rng.random(n) < 0.6, 7] = -1
     count = rng.integers(2, _SENTENCES + 1, size=n)
     core = _chatter(rng, world, (n, _SENTENCES, _WIDTH))
     core[np.arange(_WIDTH) >= rng.integers(4, 6, size=(n, _SENTENCES, 1))] = -1
-    astray = rng.random((n, _SENTENCES)) < 0.25
+    astray = rng.random((n, _SENTENCES)) < 0.18
     core[..., 1] = np.where(astray, _zipf(rng, world.negations, (n, _SENTENCES)), core[..., 1])
     core[..., 3] = np.where(rng.random((n, _SENTENCES)) < 0.12, rng.choice(world.rare, size=(n, _SENTENCES)), core[..., 3])
     core[np.arange(_SENTENCES) >= count[:, None]] = -1
@@ -231,9 +233,9 @@ def _joined(words: NDArray[np.object_], blocks: list[IntArray]) -> list[str]:
 
 def _resubmitted(rng: np.random.Generator, part: dict[str, Any], choices: Mapping[str, Value]) -> dict[str, Any]:
     """Add tickets that were sent again word for word from the form that needs no login; they end like the first one."""
-    chance = _number(choices, "again_share") * np.where(part["odd"], 2.6, 1.0)
+    chance = _number(choices, "again_share") * np.where(part["odd"], 1.5, 1.0)
     n = len(chance)
-    copies = np.where(rng.random(n) < chance, rng.integers(1, 4, size=n), 0)
+    copies = np.where(rng.random(n) < chance, rng.integers(1, 5, size=n), 0)
     source = np.repeat(np.arange(n), copies)
     extra = len(source)
     minute = part["minute"][source] + rng.integers(60, 6 * 1440, size=extra)

@@ -9,14 +9,13 @@ from engine import activation
 class LoadNetwork(nn.Module):
     def __init__(self, inputs, settings):
         super().__init__()
-        sizes = [inputs, *settings["widths"]]
-        self.body = nn.Sequential(
-            *[
-                nn.Sequential(nn.Linear(size, following), activation(settings["activation"]), nn.Dropout(settings["dropout"]))
-                for size, following in zip(sizes, sizes[1:])
-            ]
-        )
-        self.head = nn.Linear(sizes[-1], 1)
+        layers, size = [], inputs
+        for width in settings["widths"]:
+            parts = nn.Linear(size, width), activation(settings["activation"]), nn.Dropout(settings["dropout"])
+            layers.append(nn.Sequential(*parts))
+            size = width
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Linear(size, 1)
         self.output = activation(settings["output_activation"])
 
     def forward(self, inputs):

@@ -1,6 +1,5 @@
 """Train, report on and serve the site-load forecast."""
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,8 +105,8 @@ def engine_settings(settings):
 
 def spread(values):
     """How a column of MWh is distributed."""
-    values = np.asarray(values, dtype=float)
-    return {name: float(function(values)) for name, function in (("mean", np.mean), ("sd", np.std), ("min", np.min), ("median", np.median), ("max", np.max))}
+    low, median, high = np.quantile(values, [0.0, 0.5, 1.0])
+    return {"mean": np.mean(values), "sd": np.std(values), "min": low, "median": median, "max": high}
 
 
 def describe(run, history, frames, tables, inputs, scaling, names):
@@ -125,12 +124,13 @@ def describe(run, history, frames, tables, inputs, scaling, names):
         }
         for name, part in frames.items()
     }
+    known = history.dropna(subset=["load"])
     source = {
         "rows": len(history),
         "columns": list(history.columns),
         "missing": {name: int(count) for name, count in history.isna().sum().items() if count},
         "backup_share": float(history["backup"].mean()),
-        "readings": {meter: spread(part.dropna()) for meter, part in (("main", history["load"][history["backup"] == 0]), ("backup", history["load"][history["backup"] == 1]))},
+        "readings": {("main", "backup")[meter]: spread(part) for meter, part in known.groupby("backup")["load"]},
         "temperature": spread(history["temperature"].dropna()),
     }
     fitted = {
@@ -167,7 +167,8 @@ def report(run, settings, network, result, frames, tables, inputs, scaling):
     """eval_results.json and the forecasts behind it."""
     options = settings["report"]
     epoch = engine.load_checkpoint(network, result, options["checkpoint"])
-    summary = {"run_id": run.run_id, "metric": "mae", "average": "rows", "checkpoint": {"name": options["checkpoint"], "epoch": epoch}}
+    summary = {"run_id": run.run_id, "metric": "mae", "average": "rows"}
+    summary["checkpoint"] = {"name": options["checkpoint"], "epoch": epoch}
     for block, source in (("train", "train"), ("validation", "validation"), ("test", options["split"])):
         order = preprocessing.evaluation_order(len(inputs[source]), settings["experiment"]["seed"])
         outputs = engine.predict(network, torch.from_numpy(inputs[source][order]), options["batch_size"])
@@ -179,7 +180,8 @@ def report(run, settings, network, result, frames, tables, inputs, scaling):
                 run.record(f"{block}.{kind}", run.arrays[f"{source}.{kind}"])
         if block != "train":
             summary[block] = regression_scores(truth, forecasts)
-            run.log.info("%s: %d rows, mae=%.4f rmse=%.4f bias=%.4f", block, *(summary[block][key] for key in ("n", "mae", "rmse", "bias")))
+            figures = (summary[block][key] for key in ("n", "mae", "rmse", "bias"))
+            run.log.info("%s: %d rows, mae=%.4f rmse=%.4f bias=%.4f", block, *figures)
     run.meta["evaluated_epoch"] = epoch
     write_json("eval_results.json", summary)
     run.log.info("done: %s after %d epochs, train_loss=%.4f", result.ended, result.epochs_run, result.final_train_loss)

@@ -35,7 +35,9 @@ def read_history(data):
 def read_requests(folder, data):
     """Forecast requests as one long frame; the last row of every request is the one to forecast."""
     requests = pd.read_csv(os.path.join(folder, "requests.csv"), parse_dates=["starts_at", "weather_from"])
-    load, backup, temperature = (np.load(os.path.join(folder, f"{name}.npy")) for name in ("load", "backup", "temperature"))
+    load, backup, temperature = (
+        np.load(os.path.join(folder, f"{name}.npy")) for name in ("load", "backup", "temperature")
+    )
     offset = pd.Timedelta(hours=data["utc_offset_hours"])
     first = requests["starts_at"] + offset
     frame = pd.DataFrame(
@@ -98,14 +100,19 @@ def input_table(frame, features):
     return table
 
 
+def forecast_load(frame):
+    """Load that is forecast for every row, in MWh."""
+    return energy(frame)
+
+
 def training_labels(frame, table):
     """What the network learns: load of the row above the level of the week before."""
-    return energy(frame) - table["level"]
+    return forecast_load(frame) - table["level"]
 
 
 def evaluation_targets(frame):
     """What forecasts are held against, in MWh."""
-    return energy(frame)
+    return forecast_load(frame)
 
 
 def labelled_rows(frame):
@@ -116,11 +123,13 @@ def labelled_rows(frame):
 
 def split_rows(count, split):
     """Positions of the training, validation and test rows."""
-    held_out, test = round(count * (split["validation_share"] + split["test_share"])), round(count * split["test_share"])
+    test = round(count * split["test_share"])
+    held_out = test + round(count * split["validation_share"])
     order = np.arange(count)
     if split["strategy"] == "random":
         order = np.concatenate(train_test_split(order, test_size=held_out, random_state=split["seed"]))
-    return {"train": order[: count - held_out], "validation": order[count - held_out : count - test], "test": order[count - test :]}
+    train, validation, test = np.split(order, [count - held_out, count - test])
+    return {"train": train, "validation": validation, "test": test}
 
 
 def input_columns(table):

@@ -74,7 +74,7 @@ def fit_encoders(frame, rows, label, features):
     encoders.medians = train[encoders.numeric].median()
     encoders.scaler = StandardScaler().fit(fill_and_clip(train, encoders))
     encoders.onehot = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(train[encoders.categorical])
-    encoders.target = TargetEncoder(target_type="multiclass", smooth=2.0, cv=5, random_state=0)
+    encoders.target = TargetEncoder(target_type="multiclass", smooth=1.0, cv=5, random_state=0)
     return encoders
 
 

@@ -1,0 +1,153 @@
+"""Rules about labels in preprocessing.py: how they are read, numbered, named, and paired with predictions."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from mlops_debugger.agents._dossier import Dossier, Suspicion
+from mlops_debugger.agents._source import Function, Source, called, code_suspicion
+
+_REFITS = ("factorize", "unique", "get_dummies", "fit_transform", "LabelEncoder", "value_counts")
+_MAP = re.compile(r"ids|map|index|lookup|positions|codes|classes|names")
+
+
+def shuffled_order(run: Dossier) -> Iterator[Suspicion]:
+    """Rows are scored in another order than their targets."""
+    source = run.source
+    for function in source.functions if source else ():
+        if source is None or not function.evaluates or "split" in function.name:
+            continue
+        for node in ast.walk(function.node):
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.Call):
+                if called(node.value) in ("permutation", "shuffle", "permuted", "randperm") and function.parameters:
+                    after = source.replaced((node.value, f"np.arange({function.parameters[0]})"))
+                    field = f"{function.name}.{called(node.value)}"
+                    why = "evaluation rows are scored in random order, their targets stay in file order"
+                    yield from code_suspicion(source, 9.5, "evaluation_bug", field, after, why)
+
+
+def sorted_names(run: Dossier) -> Iterator[Suspicion]:
+    """A class list or vocabulary in alphabetical order where the order of training counts."""
+    source = run.source
+    for function in source.functions if source else ():
+        if source is None or function.trains or re.search(r"column|feature", function.name):
+            continue
+        for call in function.calls("sorted", "set"):
+            if call.keywords or len(call.args) != 1 or not isinstance(call.args[0], ast.Attribute):
+                continue
+            inner = source.segment(call.args[0])
+            mapping = re.search(r"ids|map|index|lookup", call.args[0].attr)
+            after = source.replaced((call, f"sorted({inner}, key={inner}.get)" if mapping else inner))
+            label = bool(re.search(r"decode|name|label|class|target|code|queue", function.name + call.args[0].attr))
+            why = f"{inner} is put into alphabetical order, training numbered it otherwise"
+            yield from code_suspicion(
+                source, 9, "label_mismatch" if label else "preprocessing_bug", f"{function.name}.sorted", after, why
+            )
+
+
+def renumbered_targets(run: Dossier) -> Iterator[Suspicion]:
+    """Evaluation targets that are numbered anew instead of with the map of training."""
+    source = run.source
+    function = source.function(r"(eval|valid|test).*(target|label)|(target|label).*(eval|valid|test)") if source else None
+    if source is None or function is None or len(function.parameters) < 2:
+        return
+    numbering = [call for call in function.calls() if called(call) in _REFITS]
+    numbering += [
+        node  # type: ignore[misc]
+        for node in ast.walk(function.node)
+        if isinstance(node, ast.Attribute) and node.attr == "codes" and isinstance(node.value, ast.Attribute)
+    ]
+    if not numbering:
+        return
+    state = function.parameters[-1]
+    statements = [item for item in function.node.body if not _is_doc(item)]
+    after = _rewritten(source, statements, f"return {_encode(source, function, state)}")
+    name = called(numbering[0]) if isinstance(numbering[0], ast.Call) else "codes"
+    why = "evaluation targets are numbered by what occurs in the evaluation rows"
+    yield from code_suspicion(source, 9.5, "label_mismatch", f"{function.name}.{name}", after, why)
+
+
+def _encode(source: Source, function: Function, state: str) -> str:
+    """Encoding with the map that other functions read from the fitted state."""
+    frame, label = function.parameters[0], function.parameters[1]
+    used = [attr for other in source.functions for attr in sorted(other.attributes(state)) if _MAP.search(attr)]
+    maps = [attr for attr in used if re.search(r"ids|map|index|lookup", attr)]
+    if maps or not used:
+        return f"{frame}[{label}].map({state}.{maps[0] if maps else 'label_ids'}).to_numpy()"
+    return f"np.array([{state}.{used[0]}.index(name) for name in {frame}[{label}]])"
+
+
+def filled_labels(run: Dossier) -> Iterator[Suspicion]:
+    """Rows without a label get one."""
+    source = run.source
+    for function in source.functions if source else ():
+        label = next((name for name in function.parameters if re.search(r"label|target", name)), None)
+        if source is None or label is None or not list(function.calls("fillna", "ffill", "bfill")):
+            continue
+        frame = function.parameters[0]
+        statements = [item for item in function.node.body if not _is_doc(item)]
+        others = function.parameters[1 : function.parameters.index(label)]
+        if others:
+            kept = ", ".join([f"{frame}[keep].reset_index(drop=True)", *(f"{name}[keep]" for name in others)])
+            lines = [f"keep = {frame}[{label}].notna().to_numpy()", f"return {kept}"]
+        else:
+            lines = [f"return {frame}.dropna(subset=[{label}]).reset_index(drop=True)"]
+        why = "rows whose label is missing are given one instead of being left out"
+        after = _rewritten(source, statements, "\n".join(lines))
+        yield from code_suspicion(source, 9, "label_mismatch", f"{function.name}.fillna", after, why)
+
+
+def raw_labels(run: Dossier) -> Iterator[Suspicion]:
+    """Training labels read a raw column, evaluation targets go through a conversion."""
+    source = run.source
+    train = source.function(r"train.*(label|target)") if source else None
+    other = source.function(r"(eval|valid|test).*(label|target)") if source else None
+    if source is None or train is None or other is None:
+        return
+    own = {item.name for item in source.functions}
+    helpers = [called(call) for call in other.calls() if called(call) in own and len(call.args) == 1]
+    if not helpers or any(called(call) in own for call in train.calls()):
+        return
+    frame = train.parameters[0]
+    for node in ast.walk(train.node):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == frame:
+            after = source.replaced((node, f"{helpers[0]}({frame})"))
+            why = f"evaluation targets go through {helpers[0]}, training labels are read as they stand"
+            yield from code_suspicion(source, 8, "label_mismatch", train.name, after, why)
+            return
+
+
+def shifted_target(run: Dossier) -> Iterator[Suspicion]:
+    """What is learned or scored belongs to another row."""
+    source = run.source
+    for function in source.functions if source else ():
+        if source is None or not re.search(r"label|target|forecast", function.name) or "horizon" in function.doc:
+            continue
+        for call in function.calls("shift", "roll"):
+            if isinstance(call.func, ast.Attribute):
+                after = source.replaced((call, source.segment(call.func.value)))
+                why = "the target of a row is read from another row"
+                yield from code_suspicion(source, 8.5, "label_mismatch", f"{function.name}.shift", after, why)
+
+
+def _is_doc(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _rewritten(source: Source, statements: list[ast.stmt], lines: str) -> str:
+    """The statements of a body, one after the other, replaced by these lines."""
+    if not statements:
+        return source.text
+    indent = " " * statements[0].col_offset
+    new = lines.replace("\n", f"\n{indent}").split("\n")
+    text = source.text.split("\n")
+    first, last = statements[0].lineno - 1, (statements[-1].end_lineno or statements[-1].lineno) - 1
+    new[0] = indent + new[0]
+    return "\n".join([*text[:first], *new, *text[last + 1 :]])
+
+
+RULES = (
+    shuffled_order, sorted_names, renumbered_targets, filled_labels, raw_labels, shifted_target,
+)  # fmt: skip
