@@ -29,8 +29,9 @@ HINTS = re.compile(r"\b(bugs?|faults?|faulty|planted|broken|fixme|todo|should be
 @cache
 def planted(fault: str, project: str, number: int) -> Planted:
     """The `number`-th base seed whose variation the fault fits."""
-    found = (plant(projects()[project], fault, seed) for seed in range(400))
+    found = (plant(projects()[project], fault, seed) for seed in range(60))
     fitting = [item for _, item in zip(range(number + 1), (p for p in found if p is not None), strict=False)]
+    assert len(fitting) > number, f"{fault} fits too few variations of {project}"
     return fitting[number]
 
 

@@ -522,7 +522,7 @@ def _spoil(values: Array, how: str) -> Array | None:
     return parts[how] if how in parts else np.tile(values.reshape(len(values), -1), (1, 2))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(data=st.data(), kind=st.sampled_from(sorted(RUNS)))
 def test_no_input_raises(data: st.DataObject, kind: str) -> None:
     view = RUNS[kind]()

@@ -35,7 +35,9 @@ class Agent:
     def start(self, seed: int, state: MLOpsState | None = None) -> Player:
         """A player for one episode; raises `EvaluationError` where a privileged agent gets no state."""
         if self.privileged and state is None:
-            raise EvaluationError("this agent needs the full state, found none: play in process, or give the harness key")
+            raise EvaluationError(
+                "this agent needs the full state, found none: play in process, or with the harness key"
+            )
         return self.open(seed, state if self.privileged else None)
 
 

@@ -6,33 +6,33 @@ import ast
 import re
 from collections.abc import Iterator
 
-from mlops_debugger.agents._dossier import Dossier, Suspicion
+from mlops_debugger.agents._dossier import Dossier
 from mlops_debugger.agents._source import Function, Source, called, code_suspicion
+from mlops_debugger.agents._suspicion import Suspicion
 
+_SHUFFLES = ("permutation", "shuffle", "permuted", "randperm")
 _REFITS = ("factorize", "unique", "get_dummies", "fit_transform", "LabelEncoder", "value_counts")
 _MAP = re.compile(r"ids|map|index|lookup|positions|codes|classes|names")
 
 
-def shuffled_order(run: Dossier) -> Iterator[Suspicion]:
+def shuffled_order(run: Dossier, source: Source) -> Iterator[Suspicion]:
     """Rows are scored in another order than their targets."""
-    source = run.source
-    for function in source.functions if source else ():
-        if source is None or not function.evaluates or "split" in function.name:
+    for function in source.functions:
+        if not function.evaluates or "split" in function.name:
             continue
         for node in ast.walk(function.node):
-            if isinstance(node, ast.Return) and isinstance(node.value, ast.Call):
-                if called(node.value) in ("permutation", "shuffle", "permuted", "randperm") and function.parameters:
-                    after = source.replaced((node.value, f"np.arange({function.parameters[0]})"))
-                    field = f"{function.name}.{called(node.value)}"
-                    why = "evaluation rows are scored in random order, their targets stay in file order"
-                    yield from code_suspicion(source, 9.5, "evaluation_bug", field, after, why)
+            value = node.value if isinstance(node, ast.Return) else None
+            if isinstance(value, ast.Call) and called(value) in _SHUFFLES and function.parameters:
+                after = source.replaced((value, f"np.arange({function.parameters[0]})"))
+                field = f"{function.name}.{called(value)}"
+                why = "evaluation rows are scored in random order, their targets stay in file order"
+                yield from code_suspicion(source, 9.5, "evaluation_bug", field, after, why)
 
 
-def sorted_names(run: Dossier) -> Iterator[Suspicion]:
+def sorted_names(run: Dossier, source: Source) -> Iterator[Suspicion]:
     """A class list or vocabulary in alphabetical order where the order of training counts."""
-    source = run.source
-    for function in source.functions if source else ():
-        if source is None or function.trains or re.search(r"column|feature", function.name):
+    for function in source.functions:
+        if function.trains or re.search(r"column|feature", function.name):
             continue
         for call in function.calls("sorted", "set"):
             if call.keywords or len(call.args) != 1 or not isinstance(call.args[0], ast.Attribute):
@@ -47,26 +47,22 @@ def sorted_names(run: Dossier) -> Iterator[Suspicion]:
             )
 
 
-def renumbered_targets(run: Dossier) -> Iterator[Suspicion]:
+def renumbered_targets(run: Dossier, source: Source) -> Iterator[Suspicion]:
     """Evaluation targets that are numbered anew instead of with the map of training."""
-    source = run.source
-    function = source.function(r"(eval|valid|test).*(target|label)|(target|label).*(eval|valid|test)") if source else None
-    if source is None or function is None or len(function.parameters) < 2:
+    function = source.function(r"(eval|valid|test).*(target|label)|(target|label).*(eval|valid|test)")
+    if function is None or len(function.parameters) < 2:
         return
-    numbering = [call for call in function.calls() if called(call) in _REFITS]
+    numbering = [called(call) for call in function.calls(*_REFITS)]
     numbering += [
-        node  # type: ignore[misc]
-        for node in ast.walk(function.node)
-        if isinstance(node, ast.Attribute) and node.attr == "codes" and isinstance(node.value, ast.Attribute)
+        node.attr for node in ast.walk(function.node) if isinstance(node, ast.Attribute) and node.attr == "cat"
     ]
     if not numbering:
         return
     state = function.parameters[-1]
     statements = [item for item in function.node.body if not _is_doc(item)]
     after = _rewritten(source, statements, f"return {_encode(source, function, state)}")
-    name = called(numbering[0]) if isinstance(numbering[0], ast.Call) else "codes"
     why = "evaluation targets are numbered by what occurs in the evaluation rows"
-    yield from code_suspicion(source, 9.5, "label_mismatch", f"{function.name}.{name}", after, why)
+    yield from code_suspicion(source, 9.5, "label_mismatch", f"{function.name}.{numbering[0]}", after, why)
 
 
 def _encode(source: Source, function: Function, state: str) -> str:
@@ -79,12 +75,11 @@ def _encode(source: Source, function: Function, state: str) -> str:
     return f"np.array([{state}.{used[0]}.index(name) for name in {frame}[{label}]])"
 
 
-def filled_labels(run: Dossier) -> Iterator[Suspicion]:
+def filled_labels(run: Dossier, source: Source) -> Iterator[Suspicion]:
     """Rows without a label get one."""
-    source = run.source
-    for function in source.functions if source else ():
+    for function in source.functions:
         label = next((name for name in function.parameters if re.search(r"label|target", name)), None)
-        if source is None or label is None or not list(function.calls("fillna", "ffill", "bfill")):
+        if label is None or not list(function.calls("fillna", "ffill", "bfill")):
             continue
         frame = function.parameters[0]
         statements = [item for item in function.node.body if not _is_doc(item)]
@@ -99,12 +94,11 @@ def filled_labels(run: Dossier) -> Iterator[Suspicion]:
         yield from code_suspicion(source, 9, "label_mismatch", f"{function.name}.fillna", after, why)
 
 
-def raw_labels(run: Dossier) -> Iterator[Suspicion]:
+def raw_labels(run: Dossier, source: Source) -> Iterator[Suspicion]:
     """Training labels read a raw column, evaluation targets go through a conversion."""
-    source = run.source
-    train = source.function(r"train.*(label|target)") if source else None
-    other = source.function(r"(eval|valid|test).*(label|target)") if source else None
-    if source is None or train is None or other is None:
+    train = source.function(r"train.*(label|target)")
+    other = source.function(r"(eval|valid|test).*(label|target)")
+    if train is None or other is None:
         return
     own = {item.name for item in source.functions}
     helpers = [called(call) for call in other.calls() if called(call) in own and len(call.args) == 1]
@@ -119,11 +113,10 @@ def raw_labels(run: Dossier) -> Iterator[Suspicion]:
             return
 
 
-def shifted_target(run: Dossier) -> Iterator[Suspicion]:
+def shifted_target(run: Dossier, source: Source) -> Iterator[Suspicion]:
     """What is learned or scored belongs to another row."""
-    source = run.source
-    for function in source.functions if source else ():
-        if source is None or not re.search(r"label|target|forecast", function.name) or "horizon" in function.doc:
+    for function in source.functions:
+        if not re.search(r"label|target|forecast", function.name) or "horizon" in function.doc:
             continue
         for call in function.calls("shift", "roll"):
             if isinstance(call.func, ast.Attribute):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mlops_debugger.agents._dossier import Dossier, Leaf, Suspicion, config_suspicion, walk, words
+from mlops_debugger.agents._dossier import Dossier, Leaf, config_suspicion, walk, words
+from mlops_debugger.agents._suspicion import Suspicion
 from mlops_debugger.contract import FailureCategory
 
 _EVALUATION = r"eval|report|test|scor"
@@ -133,7 +134,9 @@ def quantiles(run: Dossier) -> Iterator[Suspicion]:
 
 def text_length(run: Dossier) -> Iterator[Suspicion]:
     """A limit that cuts most texts."""
-    longest = [value for path, value in walk(run.stats) if path.endswith("words.max") and isinstance(value, int | float)]
+    longest = [
+        value for path, value in walk(run.stats) if path.endswith("words.max") and isinstance(value, int | float)
+    ]
     for leaf in run.find(r"max_(len(gth)?|tokens|words_per.*)|sequence_length"):
         if leaf.number is not None and longest and leaf.number < max(longest) / 2:
             why = f"texts have up to {max(longest):.0f} words, {leaf.value} are kept"
@@ -162,7 +165,9 @@ def activations(run: Dossier) -> Iterator[Suspicion]:
             why = "without a non-linear activation the network is one linear map"
             yield from config_suspicion(9.5, "architecture_bug", leaf, "relu", why)
     for leaf in run.find(r"(output|final|last|head)_activation"):
-        if str(leaf.value).lower() not in _LINEAR and not isinstance(run.results.get("test", {}).get("confusion"), list):
+        if str(leaf.value).lower() not in _LINEAR and not isinstance(
+            run.results.get("test", {}).get("confusion"), list
+        ):
             why = f"a {leaf.value} at the output cannot give every value of the target"
             yield from config_suspicion(9.5, "architecture_bug", leaf, "identity", why)
 

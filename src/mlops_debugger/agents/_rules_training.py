@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mlops_debugger.agents._dossier import LOWER_IS_BETTER, Dossier, Suspicion, config_suspicion
+from mlops_debugger.agents._dossier import LOWER_IS_BETTER, Dossier, config_suspicion
+from mlops_debugger.agents._suspicion import Suspicion
 
 _OPTIMISER = r"optim|solver"
 _USUAL_RATES = {"sgd": (1e-3, 1.0)}

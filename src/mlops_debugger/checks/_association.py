@@ -111,6 +111,8 @@ def targets(view: RunView, split: str) -> tuple[FloatArray, IntArray] | None:
             return None
         chosen = np.unique(np.linspace(0, values.shape[1] - 1, min(MAX_HORIZONS, values.shape[1])).astype(int))
         known = np.isfinite(values).all(axis=1)
+        if not known.any():
+            return None
         return finite(values[np.ix_(known, chosen)]), np.flatnonzero(known)
     position = labels(view, split)
     if position is None or not (position >= 0).any():

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from mlops_debugger.checks import Finding, RunView, Verdict, not_applicable
 from mlops_debugger.checks._common import HUGE, Measure, is_regression, rows_of, text
@@ -101,20 +102,26 @@ def band(check: str, statistic: str, where: Sequence[str]) -> Band:
     return floor
 
 
+@functools.cache
+def _threads() -> ThreadpoolController:
+    """One thread: equal numbers on every machine, and small problems are faster without a second one."""
+    return ThreadpoolController()
+
+
 def measure(view: RunView, parts: Sequence[Part]) -> tuple[list[Measure], list[str]]:
     """Everything that can be measured, and the parts that could not.
 
-    A part that meets numbers it cannot compute on (overflow, too few distinct rows for a fold) is left out and named;
-    other errors are ours and pass.
+    A part that meets numbers it cannot compute on (overflow, too few distinct rows for a fold, arrays of unlike
+    lengths) is left out and named; other errors are ours and pass.
     """
     found: list[Measure] = []
     left_out: list[str] = []
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    with warnings.catch_warnings(), np.errstate(all="ignore"), _threads().limit(limits=1):
         warnings.simplefilter("ignore")
         for part in parts:
             try:
                 found.extend(part(view))
-            except (ArithmeticError, ValueError):
+            except (ArithmeticError, ValueError, IndexError):
                 left_out.append(getattr(part, "__name__", "part").strip("_"))
     return [m for m in found if not math.isnan(m.value)], left_out
 

@@ -1,6 +1,6 @@
 """Batch statistics hardly move.
 
-What changes: the momentum of batch normalisation is 100 to 1000 times smaller than usual, as a value would be that was
+What changes: the momentum of batch normalisation is 200 to 2000 times smaller than usual, as a value would be that was
 meant for a framework with the opposite convention.
 
 Why it bites: in evaluation mode the layers normalise with statistics that are still close to where they started, not
@@ -24,7 +24,11 @@ FAULT = Fault(
     category="architecture_bug",
     site="model.bn_momentum",
     sentence="Let the batch statistics follow the data: a momentum near 0.1.",
-    plants=(ConfigPlant("model.bn_momentum", lambda rng, config: scaled(rng, number(config, "model.bn_momentum"), 1 / 1000, 1 / 100)),),
+    plants=(
+        ConfigPlant(
+            "model.bn_momentum", lambda rng, config: scaled(rng, number(config, "model.bn_momentum"), 1 / 2000, 1 / 200)
+        ),
+    ),
     look_alikes=(
         Move("training.ema_decay", lambda config: 0.0),
         Move("model.dropout", lambda config: 0.25),

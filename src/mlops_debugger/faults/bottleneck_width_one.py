@@ -34,7 +34,7 @@ FAULT = Fault(
     sentence="Give the first hidden layer its usual width again.",
     plants=(ConfigPlant("model.hidden_dims", _narrow, only=("demand_forecast", "loan_outcomes")),),
     look_alikes=(
-        Move("model.dropout", lambda config: 0.0),
+        Move("model.dropout", lambda config: 0.2),
         Move("model.activation", lambda config: "tanh"),
         Move("training.epochs", lambda config: 30),
         Move("features.clip_quantiles", lambda config: [0.001, 0.999]),

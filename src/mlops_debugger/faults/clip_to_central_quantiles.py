@@ -27,6 +27,6 @@ FAULT = Fault(
         Move("model.hidden_dims", lambda config: [128, 128]),
         Move("training.epochs", lambda config: 30),
         Move("model.activation", lambda config: "tanh"),
-        Move("model.dropout", lambda config: 0.0),
+        Move("model.dropout", lambda config: 0.2),
     ),
 )

@@ -28,7 +28,10 @@ FAULT = Fault(
             "meter_digits",
             "batch_crops",
             (
-                ("    crops = stored[: len(batch)]\n    return batch, crops", "    crops = stored[batch.index.to_numpy()]\n    return batch, crops"),
+                (
+                    "    crops = stored[: len(batch)]\n    return batch, crops",
+                    "    crops = stored[batch.index.to_numpy()]\n    return batch, crops",
+                ),
                 ("    crops = np.take(stored, batch.index, axis=0)\n    return batch, crops",),
             ),
         ),

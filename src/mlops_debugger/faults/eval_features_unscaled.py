@@ -44,6 +44,17 @@ FAULT = Fault(
                 ("    filled = fill_and_clip(frame, encoders)\n    numeric = filled.to_numpy()",),
             ),
         ),
+        CodePlant(
+            "meter_digits",
+            "evaluation_scaling",
+            (
+                ("    scaled = np.clip(ink, 0.0, 1.0)", "    scaled = ink.astype(np.float64)"),
+                (
+                    "    scaled = np.clip(ink, 0.0, 1.0)\n    scaled = scaled.astype(np.float64)",
+                    "    scaled = ink.astype(np.float64)\n    scaled = np.clip(scaled, 0.0, 1.0)",
+                ),
+            ),
+        ),
     ),
     look_alikes=(
         Move("model.dropout", lambda config: 0.2),

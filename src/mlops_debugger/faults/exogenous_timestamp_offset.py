@@ -36,6 +36,6 @@ FAULT = Fault(
         Move("model.activation", lambda config: "tanh"),
         Move("features.harmonics", lambda config: 4),
         Move("training.epochs", lambda config: 30),
-        Move("model.dropout", lambda config: 0.0),
+        Move("model.dropout", lambda config: 0.2),
     ),
 )

@@ -26,8 +26,14 @@ FAULT = Fault(
             "meter_digits",
             "stretch",
             (
-                ("    return np.clip(stretched, 0.0, 1.0).astype(np.uint8)", "    return np.clip(stretched, 0.0, 1.0).astype(crops.dtype)"),
-                ("    return stretched.clip(0.0, 1.0).astype(np.uint8)", "    return stretched.clip(0.0, 1.0).astype(crops.dtype)"),
+                (
+                    "    return np.clip(stretched, 0.0, 1.0).astype(np.uint8)",
+                    "    return np.clip(stretched, 0.0, 1.0).astype(crops.dtype)",
+                ),
+                (
+                    "    return stretched.clip(0.0, 1.0).astype(np.uint8)",
+                    "    return stretched.clip(0.0, 1.0).astype(crops.dtype)",
+                ),
             ),
         ),
     ),

@@ -24,7 +24,7 @@ FAULT = Fault(
     look_alikes=(
         Move("model.hidden_dims", lambda config: [128, 128]),
         Move("training.epochs", lambda config: 30),
-        Move("model.dropout", lambda config: 0.0),
+        Move("model.dropout", lambda config: 0.2),
         Move("features.clip_quantiles", lambda config: [0.001, 0.999]),
     ),
 )

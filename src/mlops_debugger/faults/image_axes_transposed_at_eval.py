@@ -26,7 +26,10 @@ FAULT = Fault(
             "meter_digits",
             "evaluation_layout",
             (
-                ("    return np.ascontiguousarray(scaled[..., None].transpose(0, 3, 2, 1))", "    return np.ascontiguousarray(scaled[..., None].T.transpose(3, 0, 1, 2))"),
+                (
+                    "    return np.ascontiguousarray(scaled[..., None].transpose(0, 3, 2, 1))",
+                    "    return np.ascontiguousarray(scaled[..., None].T.transpose(3, 0, 1, 2))",
+                ),
                 ("    return np.ascontiguousarray(np.swapaxes(scaled[..., None], 3, 1))",),
             ),
         ),

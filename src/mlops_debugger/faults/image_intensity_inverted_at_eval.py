@@ -27,7 +27,10 @@ FAULT = Fault(
             "meter_digits",
             "evaluation_polarity",
             (
-                ("    ink = np.where(dark_on_light, ink, 1.0 - ink)", "    ink = np.where(dark_on_light, 1.0 - ink, 1.0 - ink)"),
+                (
+                    "    ink = np.where(dark_on_light, ink, 1.0 - ink)",
+                    "    ink = np.where(dark_on_light, 1.0 - ink, 1.0 - ink)",
+                ),
                 ("    ink = np.where(~dark_on_light, 1.0 - ink, ink)",),
             ),
         ),

@@ -29,7 +29,8 @@ FAULT = Fault(
                 (
                     "    frame, crops = with_copies(frame, crops, augment)\n"
                     "    rows = split_rows(frame, source)\n"
-                    "    parts = {name: (frame.iloc[index].reset_index(drop=True), crops[index]) for name, index in rows.items()}",
+                    "    parts = {name: (frame.iloc[index].reset_index(drop=True), crops[index])"
+                    " for name, index in rows.items()}",
                 ),
                 (
                     "    parts = {}\n"

@@ -26,7 +26,10 @@ FAULT = Fault(
             "meter_digits",
             "black_level",
             (
-                ("    lifted = np.clip(crops - level.astype(crops.dtype), 0, 255)", "    lifted = np.clip(crops - level.astype(np.uint8), 0, 255)"),
+                (
+                    "    lifted = np.clip(crops - level.astype(crops.dtype), 0, 255)",
+                    "    lifted = np.clip(crops - level.astype(np.uint8), 0, 255)",
+                ),
                 (
                     "    lifted = np.clip(np.subtract(crops, level.astype(crops.dtype)), 0, 255)",
                     "    lifted = np.clip(np.subtract(crops, level.astype(np.uint8)), 0, 255)",

@@ -3,7 +3,8 @@
 Load follows a daily and weekly profile, reacts to temperature (as forecast) on both sides of a comfortable range and
 more strongly while the site is busy, and carries a level that wanders and a disturbance that decays within a day. The
 site's clock is some hours away from UTC, in which weather and requests are stamped. Readings are energy in MWh; while
-the backup meter runs they are mean power in MW. Some readings and forecasts are missing.
+the backup meter runs they are mean power in MW (requests code the meters 1 and 2). Some readings and forecasts are
+missing.
 
 What is served later are requests of sister sites built to the same plan: a stretch of readings each, blank from the
 forecast's origin on, no two of them overlapping, so that no request tells the answer of another.
@@ -200,7 +201,7 @@ def _requests(
             }
         ),
         "load.npy": npy_bytes(readings),
-        "backup.npy": npy_bytes(backup.astype(np.int8)),
+        "meter.npy": npy_bytes(backup.astype(np.int8) + np.int8(1)),
         "temperature.npy": npy_bytes(_forecasts(rng, drawn.temperature[:, -covered:])),
     }
     return files, Labels(row_id.astype(np.int64), drawn.load[:, -1].copy())

@@ -58,6 +58,13 @@ SLOTS = (
         ),
     ),
     Slot(
+        "request_meters",
+        (
+            '            "backup": (meter.ravel() == 2).astype(int),',
+            '            "backup": np.where(meter.ravel() == 2, 1, 0),',
+        ),
+    ),
+    Slot(
         "weather_join",
         (
             '    local = weather["valid_at"] + offset',
@@ -163,9 +170,9 @@ def vary(rng: np.random.Generator) -> Variation:
     """Twenty or more independent healthy choices."""
     config = training_choices(
         rng,
-        rates={"adam": (3e-3, 7e-3), "adamw": (3e-3, 7e-3), "sgd": (0.05, 0.1)},
+        rates={"adam": (4e-3, 8e-3), "adamw": (4e-3, 8e-3), "sgd": (0.06, 0.12)},
         epochs=(14, 18),
-        batches=(64, 80, 96),
+        batches=(72, 80, 96),
     )
     horizon = pick(rng, (6, 7, 8))
     offset = pick(rng, (-9, -6, 6, 9))
@@ -194,7 +201,7 @@ def vary(rng: np.random.Generator) -> Variation:
         "steps": int(rng.integers(4300, 4801)),
         "horizon": horizon,
         "utc_offset_hours": offset,
-        "backup_share": round(float(rng.uniform(0.1, 0.16)), 3),
+        "backup_share": round(float(rng.uniform(0.13, 0.18)), 3),
         "blank_share": round(float(rng.uniform(0.015, 0.035)), 3),
     }
     return Variation(config, spellings, data, style(rng, _SECTIONS, _COMMENTS))
@@ -212,6 +219,7 @@ def card(variation: Variation, rng: np.random.Generator) -> dict[str, Any]:
             "column": "load",
             "definition": "energy used in the step that starts at the row's time, in MWh",
             "readings": "main meter: MWh a step; backup meter: mean power in MW",
+            "meter_codes": {"export": {"main": 0, "backup": 1}, "requests": {"main": 1, "backup": 2}},
         },
         "forecast": {"steps_ahead": variation.config["features.horizon"], "step_hours": 3},
         "split_policy": "Training, validation and test follow one another in time. Test rows are scored once.",

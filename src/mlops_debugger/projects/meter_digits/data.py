@@ -1,10 +1,11 @@
 """Crops of the digits of utility meters, generated from a seed.
 
 The strokes come from the handwritten digits that scikit-learn ships; its file is read directly, so that no trainer
-library is needed. Orientation, shear, tone and the codes that stand for the digits are secrets of the seed. A meter has
-several registers that are photographed more than once, so rows of one meter must stay on one side of a split; every
-stroke belongs to one meter. Some meters show dark digits on light, cameras add a black level, reviewers left rows
-unlabelled, and the older OCR label mistakes some codes for others.
+library is needed. Orientation, mounts of the two cameras, shear, tone and the codes that stand for the digits are
+secrets of the seed. A meter has several registers that are photographed more than once, so rows of one meter must stay
+on one side of a split; every stroke belongs to one meter. Some meters show dark digits on light, cameras add a black
+level, one camera has no thermometer, reviewers left rows unlabelled, and the older OCR label mistakes some codes for
+others.
 """
 
 from __future__ import annotations
@@ -35,11 +36,15 @@ _KNOTS = np.linspace(0.0, 1.0, 5)
 
 @dataclass(frozen=True)
 class World:
-    """Secrets of a seed: `codes` by digit, `tone` at the knots, `misread` maps a digit to what the OCR takes it for."""
+    """Secrets of a seed.
+
+    `codes` by digit, `mounts` the angles of the two cameras, `tone` at the knots, `misread` what the OCR takes a digit
+    for, `open_rate` how often a digit stays unlabelled, `order` in which strokes are handed to the samples.
+    """
 
     codes: tuple[str, ...]
     quarter_turns: int
-    turn: float
+    mounts: tuple[float, float]
     shear: float
     tone: FloatArray
     misread: IntArray
@@ -59,7 +64,9 @@ class Rows:
     def files(self, blank: bool) -> dict[str, bytes]:
         """Metadata and crops; `blank` empties what is filled in afterwards."""
         count = len(self.row_id)
-        shown = {name: [None] * count if blank and name in AFTERWARDS else values for name, values in self.columns.items()}
+        shown = {
+            name: [None] * count if blank and name in AFTERWARDS else values for name, values in self.columns.items()
+        }
         return {"crops.csv": csv_bytes(shown), "images.npy": npy_bytes(self.crops)}
 
     def labels(self) -> Labels:
@@ -90,7 +97,9 @@ def _strokes() -> tuple[FloatArray, IntArray]:
     """Ink (n, 8, 8) in 0 to 1 and digit (n,) of the handwritten digits."""
     found = importlib.util.find_spec("sklearn")
     if found is None or not found.submodule_search_locations:
-        raise CatalogError("meter_digits needs the digits that scikit-learn ships: expected the package, found none; install it")
+        raise CatalogError(
+            "meter_digits needs the digits that scikit-learn ships: expected the package, found none; install it"
+        )
     path = Path(found.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
     lines = gzip.decompress(path.read_bytes()).decode("ascii").split()
     table = np.array(",".join(lines).split(","), dtype=np.float64).reshape(len(lines), SIDE * SIDE + 1)
@@ -115,11 +124,12 @@ def _world(rng: np.random.Generator) -> World:
     misread = np.arange(CLASSES)
     confused = rng.permutation(CLASSES)
     misread[confused[:3]] = confused[3:6]
+    turn, tilt = float(rng.uniform(-0.15, 0.15)), float(rng.choice([-1.0, 1.0]) * rng.uniform(0.3, 0.36))
     steps = rng.dirichlet(np.full(len(_KNOTS) - 1, 12.0))
     return World(
         codes=tuple(codes),
         quarter_turns=int(rng.integers(4)),
-        turn=float(rng.uniform(-0.2, 0.2)),
+        mounts=(turn - tilt, turn + tilt),
         shear=float(rng.uniform(-0.2, 0.2)),
         tone=np.concatenate([[0.0], np.cumsum(steps)]),
         misread=misread,
@@ -128,16 +138,22 @@ def _world(rng: np.random.Generator) -> World:
     )
 
 
-def _photographed(rng: np.random.Generator, world: World, ink: FloatArray, blur: float, meter: IntArray) -> FloatArray:
+def _photographed(
+    rng: np.random.Generator, world: World, ink: FloatArray, meter: IntArray, second: NDArray[np.bool_]
+) -> FloatArray:
     """Ink as the cameras see it: turned, sheared, shifted and toned; an angle and a size for each meter."""
     count, meters = len(ink), int(meter.max()) + 1
-    angle = world.turn + rng.normal(0.0, 0.08, size=meters)[meter] + rng.normal(0.0, 0.05, size=count)
+    angle = (
+        np.where(second, world.mounts[1], world.mounts[0])
+        + rng.normal(0.0, 0.08, size=meters)[meter]
+        + rng.normal(0.0, 0.05, size=count)
+    )
     size = rng.uniform(0.9, 1.1, size=meters)[meter]
     shear = world.shear + rng.normal(0.0, 0.06, size=meters)[meter]
     matrix = np.empty((count, 2, 2))
     matrix[:, 0, 0], matrix[:, 0, 1] = np.cos(angle), -np.sin(angle)
     matrix[:, 1, 0], matrix[:, 1, 1] = np.sin(angle) + shear, np.cos(angle)
-    shift = rng.normal(0.0, blur, size=(count, 2))
+    shift = rng.normal(0.0, 0.4, size=(count, 2))
     grid = np.indices((SIDE, SIDE)).reshape(2, -1) - (SIDE - 1) / 2
     where = (matrix / size[:, None, None]) @ grid + shift[:, :, None] + (SIDE + 1) / 2
     where = where.clip(0.0, SIDE + 0.999)
@@ -170,7 +186,8 @@ def _sample(
     meter, target = owner[taken], digit[strokes[taken]]
     count, meters = len(taken), int(owner.max()) + 1
     noise = _number(choices, "noise")
-    seen = _photographed(rng, world, ink[strokes[taken]], 0.45, meter)
+    second = (rng.random(meters) < _number(choices, "second_camera_share"))[meter]
+    seen = _photographed(rng, world, ink[strokes[taken]], meter, second)
     lcd = (rng.random(meters) < _number(choices, "lcd_share"))[meter]
     seen = np.where(lcd[:, None, None], 1.0 - seen, seen)
     black_level = rng.integers(15, 70, size=count)
@@ -189,6 +206,9 @@ def _sample(
         "image": image,
         "meter_id": meter_id[meter],
         "captured_on": np.datetime_as_string(FIRST_DAY + day, unit="D"),
+        "camera": ["K2" if flag else "K1" for flag in second],
+        # The first camera has no thermometer.
+        "lens_temperature": np.where(second, rng.normal(18.0, 7.0, size=count).round(1), np.nan),
         "display": ["lcd" if flag else "drum" for flag in lcd],
         "black_level": black_level,
         "ocr_label": [world.codes[i] for i in read],

@@ -25,7 +25,7 @@ QUEUES = ("self_help", "general", "specialist", "escalation")
 AFTERWARDS = ("first_queue", "routing_note", "queue")
 NEGATIONS = ("not", "never", "no", "hardly")
 COMMON = ("the", "a", "is", "my", "and", "to", "of", "in", "it", "this", "was", "on", "for", "with", "we", "i", "since", "now")
-_MAIL = 15  # longest quoted head of a mail, in words
+_MAIL = 24  # longest quoted head of a mail, in words
 _SENTENCES, _WIDTH = 3, 8
 _SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
 _START = np.datetime64("2024-09-02T06:00:00")
@@ -76,7 +76,7 @@ def _number(choices: Mapping[str, Value], name: str) -> float:
 
 def _world(rng: np.random.Generator) -> _World:
     """Invent the lexicon."""
-    sizes = {"fillers": 150, "topics": 2 * 18, "moods": 2 * 5, "rare": 1200, "signatures": 2600}
+    sizes = {"fillers": 150, "topics": 2 * 18, "moods": 2 * 5, "rare": 2400, "signatures": 2600}
     base = len(_SYLLABLES)
     codes = rng.choice(base**3, size=sum(sizes.values()) + 4, replace=False)
     made = [_SYLLABLES[c // base**2] + _SYLLABLES[c // base % base] + _SYLLABLES[c % base] for c in codes.tolist()]
@@ -183,13 +183,13 @@ def _texts(
     core[np.arange(_WIDTH) >= rng.integers(4, 6, size=(n, _SENTENCES, 1))] = -1
     astray = rng.random((n, _SENTENCES)) < 0.18
     core[..., 1] = np.where(astray, _zipf(rng, world.negations, (n, _SENTENCES)), core[..., 1])
-    core[..., 3] = np.where(rng.random((n, _SENTENCES)) < 0.12, rng.choice(world.rare, size=(n, _SENTENCES)), core[..., 3])
+    core[..., 3] = np.where(rng.random((n, _SENTENCES)) < 0.14, rng.choice(world.rare, size=(n, _SENTENCES)), core[..., 3])
     core[np.arange(_SENTENCES) >= count[:, None]] = -1
     place = rng.random(n)
     where = np.where(place < 0.5, count - 1, np.where(place < 0.75, 0, rng.integers(0, count)))
     core[rows, where] = decisive
     mail = _chatter(rng, world, (n, 3, _MAIL // 3))
-    length = np.where(rng.random(n) < 0.55, rng.integers(8, _MAIL + 1, size=n), 0)
+    length = np.where(rng.random(n) < 0.6, rng.integers(12, _MAIL + 1, size=n), 0)
     mail[np.arange(_MAIL).reshape(3, -1) >= length[:, None, None]] = -1
     sign = np.full((n, 1), -1)
     sign[:, 0] = np.where(rng.random(n) < 0.6, signature, -1)

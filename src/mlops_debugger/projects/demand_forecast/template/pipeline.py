@@ -127,7 +127,7 @@ def describe(run, history, frames, tables, inputs, scaling, names):
     known = history.dropna(subset=["load"])
     source = {
         "rows": len(history),
-        "columns": list(history.columns),
+        "columns": [name for name in history.columns if name != "series"],
         "missing": {name: int(count) for name, count in history.isna().sum().items() if count},
         "backup_share": float(history["backup"].mean()),
         "readings": {("main", "backup")[meter]: spread(part) for meter, part in known.groupby("backup")["load"]},

@@ -12,6 +12,7 @@ HOURS_PER_STEP = 3
 STEPS_PER_DAY = 8
 STEPS_PER_WEEK = 56
 STEP = pd.Timedelta(hours=HOURS_PER_STEP)
+REQUEST_ARRAYS = ("load", "meter", "temperature")
 
 
 @dataclass
@@ -35,9 +36,7 @@ def read_history(data):
 def read_requests(folder, data):
     """Forecast requests as one long frame; the last row of every request is the one to forecast."""
     requests = pd.read_csv(os.path.join(folder, "requests.csv"), parse_dates=["starts_at", "weather_from"])
-    load, backup, temperature = (
-        np.load(os.path.join(folder, f"{name}.npy")) for name in ("load", "backup", "temperature")
-    )
+    load, meter, temperature = (np.load(os.path.join(folder, f"{name}.npy")) for name in REQUEST_ARRAYS)
     offset = pd.Timedelta(hours=data["utc_offset_hours"])
     first = requests["starts_at"] + offset
     frame = pd.DataFrame(
@@ -45,7 +44,7 @@ def read_requests(folder, data):
             "row_id": np.repeat(requests["row_id"].to_numpy(), load.shape[1]),
             "time": stamps(first, load.shape[1]),
             "load": load.ravel(),
-            "backup": backup.ravel(),
+            "backup": (meter.ravel() == 2).astype(int),
             "series": np.repeat(np.arange(len(requests)), load.shape[1]),
         }
     )
@@ -91,7 +90,7 @@ def input_table(frame, features):
         table[f"mean_{window}"] = recent.mean() - table["level"]
         table[f"sd_{window}"] = recent.std()
     table["temperature"] = frame["temperature"]
-    hour, weekday = frame["time"].dt.hour, frame["time"].dt.dayofweek
+    hour, weekday = frame["time"].dt.hour, frame["time"].dt.day_of_week
     table["weekend"] = (weekday >= 5).astype(float)
     for order in range(1, features["harmonics"] + 1):
         for name, turn in (("day", hour / 24), ("week", (weekday + hour / 24) / 7)):

@@ -7,14 +7,14 @@ from torch import nn
 
 
 def cosine_filters(weight):
-    """Start with smoothing, edge and corner filters (the low frequencies of a cosine transform); spare channels stay as drawn."""
+    """Start with smoothing, edge and corner filters: low frequencies of a cosine transform; others stay random."""
     side = weight.shape[-1]
     place = (torch.arange(side) + 0.5) * math.pi / side
     waves = torch.stack([torch.cos(place * frequency) for frequency in range(side)])
     waves = waves / waves.norm(dim=1, keepdim=True)
     pairs = sorted(((a, b) for a in range(side) for b in range(side)), key=lambda pair: (sum(pair), pair))
     with torch.no_grad():
-        for channel, (a, b) in zip(weight, pairs):
+        for channel, (a, b) in zip(weight, pairs, strict=False):
             channel[0] = torch.outer(waves[a], waves[b])
 
 

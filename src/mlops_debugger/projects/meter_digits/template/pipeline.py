@@ -79,7 +79,9 @@ def run_training(run):
 
     net = networks.make_net(config["net"], inputs["train"].shape[-1], len(codes), config["experiment"]["random_state"])
     engine.freeze(net, config["net"]["freeze"])
-    tensors = {name: (torch.from_numpy(inputs[name]), torch.from_numpy(np.asarray(targets[name], dtype=np.int64))) for name in inputs}
+    tensors = {}
+    for name, truth in targets.items():
+        tensors[name] = torch.from_numpy(inputs[name]), torch.from_numpy(np.asarray(truth, dtype=np.int64))
     # Batch statistics need two crops: a last batch of one is left out.
     used = len(targets["train"]) - (len(targets["train"]) % config["trainer"]["minibatch"] == 1)
     result = engine.fit(
@@ -114,8 +116,8 @@ def note_data(run, config, exported, parts, inputs, targets, prepared):
             "displays": class_counts(rows["display"]),
             "classes": class_counts(rows[label].fillna("(missing)")),
             "encoded_classes": class_counts(targets[name]),
-            "pixels": {"mean": flat.mean(), "sd": flat.std(), "min": flat.min(), "max": flat.max(), "distinct": len(np.unique(flat))},
-            "features": describe_features(flat, names, limit=64),
+            "pixels": describe_features(flat.reshape(-1, 1), ["all"])["all"],
+            "features": describe_features(flat, names, limit=len(names)),
         }
         run.record(f"{name}.row_id", rows["row_id"])
         run.record(f"{name}.group", rows["meter_id"])
@@ -134,15 +136,17 @@ def note_data(run, config, exported, parts, inputs, targets, prepared):
         "crop_shape": [side, side],
     }
     pixels, code_map = fingerprint(prepared.mean, prepared.scale, prepared.contrast), fingerprint(prepared.codes)
-    write_dataset_report("meter crops", overview, splits, {"pixels": pixels, "code_map": code_map, "mean": prepared.mean, "scale": prepared.scale})
-    seen = dict(zip(targets["test"].tolist(), parts["test"][0][label]))
+    preparation = {"pixels": pixels, "code_map": code_map, "mean": prepared.mean, "scale": prepared.scale}
+    write_dataset_report("meter crops", overview, splits, preparation)
+    seen = dict(zip(targets["test"].tolist(), parts["test"][0][label], strict=True))
+    encoded = [str(seen.get(position, "")) for position in range(len(prepared.codes))]
     decoded = prep.decode(range(len(prepared.codes)), prepared)
     run.meta.update(
         task="classification",
         kind="image",
         metric="accuracy",
         source_classes=known,
-        classes={"train": prepared.codes, "evaluation": [str(seen.get(position, "")) for position in range(len(prepared.codes))]},
+        classes={"train": prepared.codes, "evaluation": encoded},
         model_outputs=len(prepared.codes),
         feature_names=names,
         feature_kinds=["pixel"] * len(names),
@@ -155,7 +159,8 @@ def report(run, config, net, result, inputs, targets, codes):
     """eval_results.json and the answers behind it."""
     options = config["report"]
     epoch = engine.load_checkpoint(net, result, options["snapshot"])
-    summary = {"run_id": run.run_id, "metric": "accuracy", "average": "macro", "checkpoint": {"name": options["snapshot"], "epoch": epoch}}
+    snapshot = {"name": options["snapshot"], "epoch": epoch}
+    summary = {"run_id": run.run_id, "metric": "accuracy", "average": "macro", "checkpoint": snapshot}
     for block, source in (("train", "train"), ("validation", "validation"), ("test", options["on"])):
         order = prep.evaluation_order(len(inputs[source]), config["experiment"]["random_state"])
         logits = engine.predict(net, torch.from_numpy(inputs[source][order]), options["minibatch"])
@@ -166,8 +171,10 @@ def report(run, config, net, result, inputs, targets, codes):
             for kind in ("row_id", "group", "time", "row_hash", "source_target", "features", "target"):
                 run.record(f"{block}.{kind}", run.arrays[f"{source}.{kind}"])
         if block != "train":
-            summary[block] = classification_scores(targets[source], probabilities, codes, top_k=options["top_k"])
-            run.log.info("report: %s n=%d accuracy=%.4f loss=%.4f", block, summary[block]["n"], summary[block]["accuracy"], summary[block]["loss"])
+            scores = classification_scores(targets[source], probabilities, codes, top_k=options["top_k"])
+            numbers = scores["n"], scores["accuracy"], scores["loss"]
+            run.log.info("report: %s n=%d accuracy=%.4f loss=%.4f", block, *numbers)
+            summary[block] = scores
     run.meta["evaluated_epoch"] = epoch
     write_json("eval_results.json", summary)
     run.log.info("done: %s, %d epochs, last train_loss=%.4f", result.ended, result.epochs_run, result.final_train_loss)

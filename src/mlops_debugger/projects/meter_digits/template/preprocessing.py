@@ -52,7 +52,8 @@ def split_rows(frame, source):
     held_out = source["val_fraction"] + source["test_fraction"]
     outer = splitter(n_splits=1, test_size=held_out, random_state=source["split_random_state"])
     train, rest = next(outer.split(frame, groups=meters))
-    inner = splitter(n_splits=1, test_size=source["test_fraction"] / held_out, random_state=source["split_random_state"] + 1)
+    share = source["test_fraction"] / held_out
+    inner = splitter(n_splits=1, test_size=share, random_state=source["split_random_state"] + 1)
     val, test = next(inner.split(rest, groups=None if meters is None else meters.iloc[rest]))
     return {"train": train, "validation": rest[val], "test": rest[test]}
 

@@ -24,13 +24,14 @@ class TicketNet(nn.Module):
         tokens = nn.functional.pad(tokens[:, :longest], (self.window - 1, 0))
         vectors = self.dropout(self.embedding(tokens))
         stacked = torch.cat([vectors[:, shift : shift + longest] for shift in range(self.window)], dim=2)
-        found = self.activation(self.convolution(stacked))
+        found = self.convolution(stacked)
         present = (tokens[:, self.window - 1 :] > 0).unsqueeze(2)
-        return self.head(self.dropout(self.pool(found, present)))
+        # After pooling, since max(relu(x)) is relu(max(x)) and there is far less of it.
+        return self.head(self.dropout(self.activation(self.pool(found, present))))
 
     def pool(self, found, present):
         if self.pooling == "max":
-            return found.masked_fill(~present, -10.0).max(dim=1).values
+            return found.masked_fill(~present, -1e9).max(dim=1).values
         if self.pooling == "last":
             last = present.sum(dim=1, keepdim=True).clamp(min=1) - 1
             return found.gather(1, last.expand(-1, -1, found.shape[2])).squeeze(1)
