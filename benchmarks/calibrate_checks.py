@@ -25,7 +25,7 @@ from itertools import islice
 
 import numpy as np
 
-from mlops_debugger.checks import RunView, _bands, checks
+from mlops_debugger.checks import RunView, _bands, not_applicable
 from mlops_debugger.contract import SANITY_CHECKS
 from mlops_debugger.forge.healthy import healthy_views
 
@@ -49,17 +49,19 @@ class Measured:
 def measured(item: tuple[str, RunView]) -> Measured:
     """Run every check on one view; a plain function, so that a pool can."""
     project, view = item
+    where = _bands.keys(view)
     statistics: dict[str, dict[str, float]] = {}
     verdicts: dict[str, tuple[str, str]] = {}
     seconds: dict[str, float] = {}
     for name in SANITY_CHECKS:
-        module = importlib.import_module(f"mlops_debugger.checks.{name}")
-        statistics[name] = _bands.statistics(name, view, module.PARTS)
+        parts = importlib.import_module(f"mlops_debugger.checks.{name}").PARTS
         started = time.process_time()
-        finding = checks()[name].run(view)
+        found, left_out = _bands.measure(view, parts)
         seconds[name] = time.process_time() - started
+        statistics[name] = _bands.statistics(name, found)
+        finding = _bands.decide(name, where, found, left_out) if found else not_applicable("anything")
         verdicts[name] = (finding.verdict, finding.statistic)
-    return Measured(project, _bands.keys(view), statistics, verdicts, seconds)
+    return Measured(project, where, statistics, verdicts, seconds)
 
 
 def measure_all(views: Iterable[tuple[str, RunView]], workers: int) -> Iterator[Measured]:
@@ -155,14 +157,18 @@ def main() -> int:
         runs.append(run)
         print(f"\r{len(runs)} runs", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    print(report(runs))
-    if not options.audit:
+    if options.audit:
+        print(report(runs))
+    else:
+        bands = healthy_bands(runs)
+        for key, by_check in bands.items():
+            print(f"{key}: " + ", ".join(f"{check} {len(wider)} wider" for check, wider in by_check.items()))
         note = {
             "count": len(runs),
             "seed_base": options.seed_base,
             "by_key": dict(Counter(k for r in runs for k in r.keys)),
         }
-        write(healthy_bands(runs), note)
+        write(bands, note)
         print(f"wrote {_bands.BANDS.name}; audit with another seed base")
     return 0
 

@@ -94,37 +94,6 @@ def filled_labels(run: Dossier, source: Source) -> Iterator[Suspicion]:
         yield from code_suspicion(source, 9, "label_mismatch", f"{function.name}.fillna", after, why)
 
 
-def raw_labels(run: Dossier, source: Source) -> Iterator[Suspicion]:
-    """Training labels read a raw column, evaluation targets go through a conversion."""
-    train = source.function(r"train.*(label|target)")
-    other = source.function(r"(eval|valid|test).*(label|target)")
-    if train is None or other is None:
-        return
-    own = {item.name for item in source.functions}
-    helpers = [called(call) for call in other.calls() if called(call) in own and len(call.args) == 1]
-    if not helpers or any(called(call) in own for call in train.calls()):
-        return
-    frame = train.parameters[0]
-    for node in ast.walk(train.node):
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == frame:
-            after = source.replaced((node, f"{helpers[0]}({frame})"))
-            why = f"evaluation targets go through {helpers[0]}, training labels are read as they stand"
-            yield from code_suspicion(source, 8, "label_mismatch", train.name, after, why)
-            return
-
-
-def shifted_target(run: Dossier, source: Source) -> Iterator[Suspicion]:
-    """What is learned or scored belongs to another row."""
-    for function in source.functions:
-        if not re.search(r"label|target|forecast", function.name) or "horizon" in function.doc:
-            continue
-        for call in function.calls("shift", "roll"):
-            if isinstance(call.func, ast.Attribute):
-                after = source.replaced((call, source.segment(call.func.value)))
-                why = "the target of a row is read from another row"
-                yield from code_suspicion(source, 8.5, "label_mismatch", f"{function.name}.shift", after, why)
-
-
 def _is_doc(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
@@ -141,6 +110,4 @@ def _rewritten(source: Source, statements: list[ast.stmt], lines: str) -> str:
     return "\n".join([*text[:first], *new, *text[last + 1 :]])
 
 
-RULES = (
-    shuffled_order, sorted_names, renumbered_targets, filled_labels, raw_labels, shifted_target,
-)  # fmt: skip
+RULES = (shuffled_order, sorted_names, renumbered_targets, filled_labels)

@@ -25,10 +25,10 @@ def learning_rate(run: Dossier) -> Iterator[Suspicion]:
     agreed = [value for _, value in run.card_values(r"lr|learning_rate")]
     bounds = next((found for value in agreed if (found := _bounds(value, optimizer))), None)
     low, high = bounds or _USUAL_RATES.get(optimizer, _ADAPTIVE_RATES)
-    if low / 2 <= leaf.number <= high * 2:
+    if low / 3 <= leaf.number <= high * 3:
         return
     # Short runs live in the upper half of a range that also has to serve long ones.
-    better = float(f"{low**0.35 * high**0.65:.2g}")
+    better = float(f"{low**0.25 * high**0.75:.2g}")
     side = "above" if leaf.number > high else "below"
     yield from config_suspicion(
         10, "config_error", leaf, better, f"{leaf.value} lies far {side} the range {low:g} to {high:g}"

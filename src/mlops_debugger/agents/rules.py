@@ -12,7 +12,6 @@ from typing import Any
 
 from mlops_debugger.agents import (
     Agent,
-    _rules_evaluation,
     _rules_features,
     _rules_labels,
     _rules_setup,
@@ -26,7 +25,6 @@ from mlops_debugger.contract import ARTIFACTS, SANITY_CHECKS, MLOpsAction, MLOps
 RULES: tuple[Callable[[Dossier], Iterator[Suspicion]], ...] = (*_rules_training.RULES, *_rules_setup.RULES)
 CODE_RULES: tuple[Callable[[Dossier, Source], Iterator[Suspicion]], ...] = (
     *_rules_labels.RULES,
-    *_rules_evaluation.RULES,
     *_rules_features.RULES,
 )
 _READS = ("read_config", "inspect_preprocessing", "read_eval_results", "read_logs", "check_dataset_stats")

@@ -126,19 +126,20 @@ def measure(view: RunView, parts: Sequence[Part]) -> tuple[list[Measure], list[s
     return [m for m in found if not math.isnan(m.value)], left_out
 
 
-def statistics(check: str, view: RunView, parts: Sequence[Part]) -> dict[str, float]:
+def statistics(check: str, found: Sequence[Measure]) -> dict[str, float]:
     """Every statistic by name, as it would be held against its band: what chance explains is the healthy end."""
-    found, _ = measure(view, parts)
     known = floors(check)
     return {m.name: _cut(m.value) if m.significant else known[m.name].healthy for m in found}
 
 
 def judge(check: str, view: RunView, parts: Sequence[Part], missing: str) -> Finding:
-    """Hold what the parts measured against the bands; the decisive measure is the one farthest beyond its bound."""
+    """Measure, and hold what was measured against the bands of the run's kind."""
     found, left_out = measure(view, parts)
-    if not found:
-        return not_applicable(missing)
-    where = keys(view)
+    return decide(check, keys(view), found, left_out) if found else not_applicable(missing)
+
+
+def decide(check: str, where: Sequence[str], found: Sequence[Measure], left_out: Sequence[str] = ()) -> Finding:
+    """The finding; the decisive measure is the one farthest beyond its bound."""
     rated = sorted((_Rated.of(check, m, where) for m in found), key=lambda r: r.order, reverse=True)
     first = rated[0]
     others = [r for r in rated[1:] if r.verdict in ("warn", "fail")]

@@ -90,9 +90,9 @@ def text(view: RunView, key: str) -> str:
 
 
 def number(view: RunView, key: str) -> float | None:
-    """A note that is a finite number."""
+    """A note that is a finite number, of a sane size."""
     value = view.meta.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -HUGE <= value <= HUGE:
         return None
     return float(value)
 

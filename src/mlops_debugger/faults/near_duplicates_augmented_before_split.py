@@ -44,7 +44,7 @@ FAULT = Fault(
     look_alikes=(
         Move("data.split_seed", lambda config: 4321),
         Move("model.dropout", lambda config: 0.25),
-        Move("augment.grain", lambda config: 12.0),
+        Move("augment.max_shift", lambda config: 0.35),
         Move("evaluation.checkpoint", lambda config: "last"),
     ),
 )

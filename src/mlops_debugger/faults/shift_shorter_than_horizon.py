@@ -1,6 +1,6 @@
 """The history behind level and rolling columns ends after the origin of the forecast.
 
-What changes: readings are moved by one or two steps where they should be moved by the whole horizon.
+What changes: readings are moved by one step where they should be moved by the whole horizon.
 
 Why it bites: the mean and spread of the last steps contain readings that nobody has when the forecast is asked for.
 
@@ -26,8 +26,8 @@ FAULT = Fault(
             "demand_forecast",
             "known_history",
             (
-                ("    known = load.shift(1)", "    known = load.shift(2)"),
-                ("    known = load.shift(periods=1)", "    known = load.shift(periods=2)"),
+                ("    known = load.shift(1)", "    known = load.shift()"),
+                ("    known = load.shift(periods=1)", "    known = load.shift()"),
             ),
         ),
     ),

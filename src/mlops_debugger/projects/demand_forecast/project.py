@@ -239,7 +239,7 @@ def card(variation: Variation, rng: np.random.Generator) -> dict[str, Any]:
             "epochs": [10, 40],
             "weight_decay_max": 1e-3,
         },
-        "network": "two hidden layers, non-linear; the output covers values below and above the mean",
+        "network": "two hidden layers, non-linear; linear output",
         "serving": f"requests of sister sites, table builder v{rng.integers(2, 6)}",
         "dataset_version": pick(rng, ("2025-11", "2025-12", "2026-01")),
         "last_reviewed": pick(rng, ("2025-10-02", "2025-12-11", "2026-01-20")),

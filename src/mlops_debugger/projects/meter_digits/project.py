@@ -177,12 +177,12 @@ def vary(rng: np.random.Generator) -> Variation:
         "data.split_seed": int(rng.integers(1, 1000)),
         "data.label_column": "reading",
         "data.group_column": "meter_id",
-        "data.validation_share": pick(rng, (0.24, 0.25, 0.26)),
-        "data.test_share": pick(rng, (0.27, 0.28, 0.3)),
+        "data.validation_share": pick(rng, (0.22, 0.23, 0.24)),
+        "data.test_share": pick(rng, (0.26, 0.27, 0.28)),
         "data.contrast": pick(rng, ([5, 95], [4, 94], [6, 96], [5, 92])),
         "augment.copies": 2,
-        "augment.max_shift": pick(rng, (0.2, 0.25, 0.3, 0.4)),
-        "augment.grain": pick(rng, (4.0, 6.0, 8.0, 10.0)),
+        "augment.max_shift": pick(rng, (0.15, 0.2, 0.25, 0.3)),
+        "augment.grain": pick(rng, (3.0, 4.0, 5.0, 6.0)),
         "model.channels": pick(rng, (7, 8, 9)),
         "model.kernel_size": 3,
         "model.stride": 1,
@@ -203,7 +203,7 @@ def vary(rng: np.random.Generator) -> Variation:
         "noise": round(float(rng.uniform(0.11, 0.2)), 3),
         "lcd_share": round(float(rng.uniform(0.3, 0.5)), 3),
         "second_camera_share": round(float(rng.uniform(0.45, 0.65)), 3),
-        "open_share": round(float(rng.uniform(0.12, 0.18)), 3),
+        "open_share": round(float(rng.uniform(0.14, 0.2)), 3),
     }
     return Variation(config, spellings, data, style(rng, _SECTIONS, _COMMENTS))
 
