@@ -3,10 +3,10 @@
     python benchmarks/calibrate_checks.py --count 40 --seed-base bands --workers 2        writes checks/bands.json
     python benchmarks/calibrate_checks.py --count 40 --seed-base audit --workers 2 --audit   counts, writes nothing
 
-Broken runs never come in. A band starts at its textbook floor and only ever widens: warn at the quantile that leaves a
-check 5 % of warnings if its statistics were independent, fail a quarter of the way (log scale: a factor 1.5) beyond the
-worst healthy run. Bands are kept by task and kind, by size too where a size has runs enough, and pooled for strangers.
-Audit with another seed base than the one that calibrated.
+Broken runs never come in. A band starts at its textbook floor and only ever widens: warn lies a tenth, fail a third
+(log scale: factors 1.2 and 1.6) beyond the worst healthy run of its kind. A check has some twenty statistics, so
+any quantile that leaves single ones their share of alarms would make whole checks cry wolf. Bands are kept by task
+and kind, by size too where a size has runs enough, and pooled for strangers. Audit with another seed base.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ from mlops_debugger.checks import RunView, _bands, not_applicable
 from mlops_debugger.contract import SANITY_CHECKS
 from mlops_debugger.forge.healthy import healthy_views
 
-FAMILY_ALPHA = 0.05  # share of healthy runs that a whole check may warn about
-FAIL_MARGIN = 1.25  # of the distance between the healthy end and the worst healthy run
-FAIL_FACTOR = 1.5  # the same on a log scale
+WARN_MARGIN, FAIL_MARGIN = 1.1, 1.35  # of the distance between the healthy end and the worst healthy run
+WARN_FACTOR, FAIL_FACTOR = 1.2, 1.6  # the same on a log scale
 LEAST_RUNS = 40  # below which a size has no bands of its own
 
 
@@ -92,28 +91,24 @@ def healthy_bands(runs: Iterable[Measured]) -> dict[str, dict[str, dict[str, lis
 
 def _widened(check: str, runs: list[Mapping[str, float]]) -> dict[str, list[float]]:
     floors = _bands.floors(check)
-    present = {name for run in runs for name in run}
-    quantile = 1 - FAMILY_ALPHA / max(len(present), 1)
     wider = {}
-    for name in sorted(present):
-        floor, values = floors[name], np.array([run[name] for run in runs if name in run])
-        signed = values if floor.upward else -values
-        warn = float(np.quantile(signed, quantile, method="higher"))
-        warn, worst = (value if floor.upward else -value for value in (warn, float(signed.max())))
-        limits = [_outer(floor, floor.warn, warn), _outer(floor, floor.fail, _beyond(floor, worst))]
-        limits[1] = _outer(floor, limits[0], limits[1])
-        if limits != [floor.warn, floor.fail]:
-            wider[name] = [float(f"{value:.4g}") for value in limits]
+    for name in sorted({name for run in runs for name in run}):
+        floor, values = floors[name], [run[name] for run in runs if name in run]
+        worst = max(values) if floor.upward else min(values)
+        warn = _outer(floor, floor.warn, _beyond(floor, worst, WARN_MARGIN, WARN_FACTOR))
+        fail = _outer(floor, _outer(floor, floor.fail, warn), _beyond(floor, worst, FAIL_MARGIN, FAIL_FACTOR))
+        if [warn, fail] != [floor.warn, floor.fail]:
+            wider[name] = [float(f"{value:.4g}") for value in (warn, fail)]
     return wider
 
 
-def _beyond(floor: _bands.Band, worst: float) -> float:
-    """A safe margin beyond the worst healthy value; counts of contradictions have none."""
+def _beyond(floor: _bands.Band, worst: float, margin: float, factor: float) -> float:
+    """A margin beyond the worst healthy value; counts of contradictions have none."""
     if floor.scale == "exact":
         return worst
     if floor.scale == "log":
-        return worst * FAIL_FACTOR if floor.upward else worst / FAIL_FACTOR
-    return floor.healthy + FAIL_MARGIN * (worst - floor.healthy)
+        return worst * factor if floor.upward else worst / factor
+    return floor.healthy + margin * (worst - floor.healthy)
 
 
 def _outer(floor: _bands.Band, one: float, other: float) -> float:

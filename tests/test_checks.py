@@ -394,6 +394,30 @@ def test_held_out_rows_before_the_last_training_row() -> None:
     noticed("data_leakage", changed(view, mixed), "time_overlap")
 
 
+def _one_step(**shifts: int) -> RunView:
+    """The series with a one-step target and three lags as inputs; `shifts` moves the lags of a split."""
+    values, arrays = series().arrays["source.series"], {}
+    for split, (low, high) in {"train": (30, 700), "validation": (700, 900), "test": (900, 1150)}.items():
+        at, off = np.arange(low, high), shifts.get(split, 0)
+        rows = np.stack([values[at - lag + off] for lag in (3, 4, 8)], axis=1)
+        noise = np.random.default_rng(low).normal(size=len(at))
+        arrays |= {f"{split}.features": rows, f"{split}.target": values[at], f"{split}.prediction": values[at] + noise}
+        arrays[f"{split}.time"] = at.astype(float)
+    return RunView({}, arrays, {"task": "regression", "kind": "series", "feature_names": ["lag_3", "lag_4", "lag_8"]})
+
+
+def test_lagged_inputs_that_know_another_target() -> None:
+    assert finding("label_consistency", _one_step()).verdict == "pass"
+    assert finding("data_leakage", _one_step()).verdict != "fail"
+    noticed("label_consistency", _one_step(test=1), "lag_differences", "lag_unlike_name")
+    shifted = _one_step(train=1, validation=1, test=1)
+    assert "lag_8 repeats the target of 7 positions" in noticed("label_consistency", shifted, "lag_unlike_name").summary
+    ahead = _one_step(train=5, validation=5, test=5)
+    noticed("data_leakage", ahead, "later_target_match")
+    card = RunView({"model_card.json": '{"forecast": {"steps_ahead": 6}}'}, _one_step().arrays, _one_step().meta)
+    noticed("data_leakage", card, "lag_below_horizon")
+
+
 # ------------------------------------------------------------------ gradients and losses
 
 

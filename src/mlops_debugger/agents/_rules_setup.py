@@ -127,7 +127,6 @@ def quantiles(run: Dossier) -> Iterator[Suspicion]:
         full = 100.0 if max(pair) > 1 else 1.0
         if (pair[1] - pair[0]) / full < 0.6:
             outer = [1, 99] if full > 1 else [0.01, 0.99]
-            outer = [5, 95] if "contrast" in leaf.name else outer
             why = f"everything beyond the quantiles {pair} is cut off"
             yield from config_suspicion(9, "preprocessing_bug", leaf, outer, why)
 

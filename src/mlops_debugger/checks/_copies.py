@@ -14,8 +14,8 @@ from mlops_debugger.checks._reports import parsed
 
 _REACH = 80
 _LEAST = 60
-_COPY = 0.85  # correlation from which an input counts as a copy, if it leads all other lags by _LEAD
-_LEAD = 0.1
+_COPY = 0.85  # correlation from which an input counts as a copy, if all other lags leave far more unexplained
+_LEAD = 0.3
 _NUMBER = re.compile(r"_t?(\d+)$")
 _HORIZONS = ("steps_ahead", "horizon", "forecast_horizon")
 
@@ -35,7 +35,7 @@ class Lagged:
         for j, name in enumerate(self.names):
             order = np.argsort(-self.values[:, j], kind="stable")
             best, next_best = (float(self.values[k, j]) for k in order[:2])
-            if best >= _COPY and best - next_best >= _LEAD:
+            if best >= _COPY and 1 - best**2 <= _LEAD * (1 - next_best**2):
                 found[name] = int(self.lags[order[0]])
         return found
 

@@ -41,6 +41,17 @@ FAULT = Fault(
                 ("    return np.unique(frame[label], return_inverse=True)[1]",),
             ),
         ),
+        CodePlant(
+            "ticket_routing",
+            "evaluation_targets",
+            (
+                (
+                    '    return frame[label].astype("category").cat.codes.to_numpy()',
+                    "    return pd.factorize(frame[label], sort=True)[0]",
+                ),
+                ("    return np.unique(frame[label], return_inverse=True)[1]",),
+            ),
+        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),

@@ -49,6 +49,18 @@ FAULT = Fault(
                 ),
             ),
         ),
+        CodePlant(
+            "ticket_routing",
+            "decode",
+            (
+                (
+                    "    names = dict(enumerate(sorted(encoder.queue_ids)))\n"
+                    "    return [names[int(position)] for position in positions]",
+                    "    names = sorted(encoder.queue_ids)\n    return [names[int(position)] for position in positions]",
+                ),
+                ("    names = sorted(encoder.queue_ids)\n    return [names[int(position)] for position in positions]",),
+            ),
+        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),

@@ -42,6 +42,17 @@ FAULT = Fault(
                 ("    return np.random.default_rng(seed).permutation(count)",),
             ),
         ),
+        CodePlant(
+            "ticket_routing",
+            "evaluation_order",
+            (
+                (
+                    "    return np.random.default_rng(seed).permutation(count)",
+                    "    return np.random.RandomState(seed).permutation(count)",
+                ),
+                ("    return np.random.default_rng(seed).permutation(count)",),
+            ),
+        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),

@@ -23,7 +23,7 @@ from mlops_debugger.bank.store import BankWriter
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
 from mlops_debugger.forge.difficulty import difficulty, rarity
-from mlops_debugger.forge.unit import Try, attempt
+from mlops_debugger.forge.unit import DOES_NOT_FIT, Try, attempt
 from mlops_debugger.projects import projects
 from mlops_debugger.runs.pool import TrainerPool
 from mlops_debugger.seeds import derive
@@ -31,8 +31,10 @@ from mlops_debugger.seeds import derive
 CONTROL_SHARE = 0.11
 HELD_OUT_SITES = ("scheduler.warmup_steps", "evaluation_scaling")
 """Sites whose faults occur in the test split alone."""
-MAX_TRIES = 4
-"""Tries per wanted scenario before a fault on a project is given up."""
+MAX_TRIES = 3
+"""Rejected tries per wanted scenario before a fault on a project is given up."""
+HOPELESS = 5
+"""Rejected tries in a row, from the first one on, that end it sooner."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,14 @@ class _Pair:
     wanted: int
     proven: int = 0
     tried: int = 0
+    rejected: int = 0
     busy: bool = False
 
     @property
     def open(self) -> bool:
-        return not self.busy and self.proven < self.wanted and self.tried < MAX_TRIES * self.wanted + 2
+        if self.busy or self.proven >= self.wanted:
+            return False
+        return self.rejected < HOPELESS if not self.proven else self.rejected < MAX_TRIES * self.wanted
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class Summary:
     def add(self, outcome: Try) -> None:
         key = (outcome.fault or "(control)", outcome.project)
         self.runs += outcome.runs
-        if outcome.reason == "does not fit":
+        if outcome.reason == DOES_NOT_FIT:
             return
         self.tried[key] += 1
         if outcome.reason is None:
@@ -178,6 +183,7 @@ def build(order: Order, report: Callable[[Progress], None]) -> Summary:
         if pair is not None:
             pair.tried = max(pair.tried, outcome.index + 1)
             pair.proven += outcome.reason is None
+            pair.rejected += outcome.reason not in (None, DOES_NOT_FIT)
         report(Progress(sum(p.proven for p in pairs.values()), wanted, sum(p.tried for p in pairs.values()), outcome))
 
     for outcome in journal.tries():

@@ -31,6 +31,8 @@ DESCRIPTIONS = {
     "model_card.json": "what was agreed on before the run: purpose, metric, split policy, ranges",
 }
 
+DOES_NOT_FIT = "does not fit"
+
 
 class Try(BaseModel):
     """What the journal keeps of one try: a draft, or why there is none, and what it cost."""
@@ -65,7 +67,7 @@ def attempt(project_id: str, fault_id: str | None, index: int, *, seed_base: str
 
     planted = plant(project, fault_id, base_seed)
     if planted is None:
-        return rejected("does not fit")
+        return rejected(DOES_NOT_FIT)
     run_seeds = tuple(derive(secret, base_seed, "run", k) for k in range(3))
     run_id = f"run-{derive(secret, base_seed, 'run id') % 16**10:010x}"
     prover = Prover(planted, run_seeds, run_id, started_at_of(base_seed), pool)

@@ -40,7 +40,7 @@ def training_choices(
         "optimizer.weight_decay": pick(rng, (0.0, 1e-6, 1e-5, 1e-4)),
         "optimizer.momentum": pick(rng, (0.85, 0.9, 0.92)),
         "scheduler.name": pick(rng, ("step", "cosine", "cosine")),
-        "scheduler.step_size": int(rng.integers(max(count // 3, 3), max(count // 2, 4) + 1)),
+        "scheduler.step_size": int(rng.integers(max(count // 2, 3), max(2 * count // 3, 4) + 1)),
         "scheduler.gamma": pick(rng, (0.2, 0.3, 0.4)),
         "scheduler.warmup_steps": pick(rng, (0, 0, 5, 10, 20)),
         "training.epochs": count,

@@ -130,9 +130,9 @@ def vary(rng: np.random.Generator) -> Variation:
     """Seventeen or more independent healthy choices."""
     config = training_choices(
         rng,
-        rates={"adam": (4e-3, 9e-3), "adamw": (4e-3, 9e-3)},
-        epochs=(16, 22),
-        batches=(128, 160, 192),
+        rates={"adam": (5e-3, 1e-2), "adamw": (5e-3, 1e-2)},
+        epochs=(18, 24),
+        batches=(112, 128, 144),
     )
     numeric = ["age", "income", "credit_score", "balance", "utilisation", "months_on_book", "late_payments", "inquiries"]
     rng.shuffle(numeric)

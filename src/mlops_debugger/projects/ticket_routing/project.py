@@ -91,8 +91,15 @@ SLOTS = (
     Slot(
         "evaluation_vocabulary",
         (
-            "    stored = encoder.vocabulary\n    return {word: place for place, word in enumerate(stored)}",
+            "    known = encoder.vocabulary\n    return {word: place for place, word in enumerate(known)}",
+            "    known = encoder.vocabulary\n    return dict(zip(known, range(len(known))))",
+        ),
+    ),
+    Slot(
+        "serving_vocabulary",
+        (
             "    stored = encoder.vocabulary\n    return dict(zip(stored, range(len(stored))))",
+            "    stored = encoder.vocabulary\n    return {word: index for index, word in enumerate(stored)}",
         ),
     ),
     Slot(

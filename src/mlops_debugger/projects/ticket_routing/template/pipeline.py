@@ -108,7 +108,7 @@ def describe(run, config, exported, parts, words, ids, targets, encoder, tables)
     label = config["dataset"]["target"]
     known = exported.dropna(subset=[label])
     names = sorted(known[label].unique())
-    places = {name: position for position, name in enumerate(names)}
+    raw_queue = exported.set_index("ticket_id")[label].map({name: position for position, name in enumerate(names)}).fillna(-1)
     splits = {}
     for stage in STAGES:
         part, lists = parts[stage], words[stage]
@@ -130,7 +130,7 @@ def describe(run, config, exported, parts, words, ids, targets, encoder, tables)
         run.record(f"{stage}.group", part["customer_id"])
         run.record(f"{stage}.time", part["created_at"].to_numpy().astype("datetime64[s]").astype(np.int64))
         run.record(f"{stage}.row_hash", row_hashes(text.encode("utf-8") for text in prep.full_text(part, ["subject", "body"])))
-        run.record(f"{stage}.source_target", part[label].map(places).fillna(-1))
+        run.record(f"{stage}.source_target", raw_queue.loc[part["ticket_id"]])
         run.record(f"{stage}.features", ids[stage])
         run.record(f"{stage}.target", targets[stage])
         run.record(f"{stage}.length", lengths)
@@ -167,7 +167,7 @@ def describe(run, config, exported, parts, words, ids, targets, encoder, tables)
             "vocabulary": {
                 "train": fingerprint(tables["train"]),
                 "evaluation": fingerprint(tables["evaluation"]),
-                "serving": fingerprint(prep.evaluation_table(encoder)),
+                "serving": fingerprint(prep.serving_table(encoder)),
             },
             "tokenizer": {
                 "train": fingerprint(prep.training_words(sample, encoder.fields)),
@@ -208,7 +208,7 @@ def serve(trained, source, target):
     """Route the tickets in `source`; queue names go into the header, positions into the record."""
     tickets = prep.load_tickets(os.path.join(source, "tickets.csv"))
     encoder = trained.encoder
-    ids = prep.padded_ids(prep.serving_words(tickets, encoder), prep.evaluation_table(encoder), encoder)
+    ids = prep.padded_ids(prep.serving_words(tickets, encoder), prep.serving_table(encoder), encoder)
     probabilities = softmax(engine.predict(trained.net, torch.from_numpy(ids)))
     write_record(
         target,

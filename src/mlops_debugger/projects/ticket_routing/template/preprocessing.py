@@ -93,9 +93,15 @@ def training_table(encoder):
 
 
 def evaluation_table(encoder):
-    """Word to id, for validation, test and serving."""
+    """Word to id, for validation and test."""
+    known = encoder.vocabulary
+    return {word: place for place, word in enumerate(known)}
+
+
+def serving_table(encoder):
+    """Word to id, from the vocabulary that is stored with the model."""
     stored = encoder.vocabulary
-    return {word: place for place, word in enumerate(stored)}
+    return dict(zip(stored, range(len(stored))))
 
 
 def padded_ids(word_lists, table, encoder):

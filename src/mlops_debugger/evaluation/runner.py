@@ -1,0 +1,111 @@
+"""Agents × scenarios → transcripts, several at once, resumable."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_debugger import catalog
+from mlops_debugger.agents import Agent, agents
+from mlops_debugger.errors import EvaluationError
+from mlops_debugger.evaluation.play import play
+from mlops_debugger.evaluation.records import Journal, Transcript
+from mlops_debugger.evaluation.tables import Room, Table
+
+TRANSCRIPTS = "transcripts.jsonl"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to play: the first `episodes` scenarios of a split and task (None: all of them), in the bank's order.
+
+    `controls` keeps healthy controls alone, or drops them; `seed` feeds agents that draw.
+    """
+
+    agent: str
+    split: str = "test"
+    task: str = "mixed"
+    episodes: int | None = None
+    controls: bool | None = None
+    seed: int = 0
+    workers: int = 1
+
+
+def evaluate(plan: Plan, room: Room, out: Path, report: Callable[[Transcript, int], None]) -> list[Transcript]:
+    """Play what `out` does not have yet; returns the transcripts of the whole plan, in its order.
+
+    `report` hears of every episode, those found finished included, with the number planned. Raises `EvaluationError`
+    where agent, split or server are not there.
+    """
+    agent = catalog.get(agents(), plan.agent, "agent")
+    count = planned(plan, room)
+    journal = Journal(out / TRANSCRIPTS)
+    try:
+        found = _Evening(plan, agent, room, journal).play(count, report)
+    finally:
+        journal.close()
+    return [found[index] for index in sorted(found)]
+
+
+def planned(plan: Plan, room: Room) -> int:
+    """How many episodes the plan comes to."""
+    size = room.size(plan.split, plan.task, plan.controls)
+    if plan.episodes is None and size is None:
+        raise EvaluationError("a server does not tell how many controls it has: say how many --episodes to play")
+    if plan.episodes is not None and plan.episodes < 1:
+        raise EvaluationError(f"expected at least one episode, found {plan.episodes}")
+    known = [number for number in (plan.episodes, size) if number is not None]
+    return min(known)
+
+
+class _Evening:
+    """One evaluation under way: its tables, and what is finished."""
+
+    def __init__(self, plan: Plan, agent: Agent, room: Room, journal: Journal) -> None:
+        self._plan, self._agent, self._room, self._journal = plan, agent, room, journal
+        self._finished = {item.key: item for item in journal.done}
+        self._tables: list[Table] = []
+        self._mine = threading.local()
+        self._stopped = threading.Event()
+
+    def play(self, count: int, report: Callable[[Transcript, int], None]) -> dict[int, Transcript]:
+        found: dict[int, Transcript] = {}
+        threads = ThreadPoolExecutor(max(1, self._plan.workers), thread_name_prefix="episode")
+        try:
+            waiting = {threads.submit(self._episode, index): index for index in range(count)}
+            for future in as_completed(waiting):
+                transcript = future.result()
+                if transcript is not None:
+                    found[waiting[future]] = transcript
+                    report(transcript, count)
+        finally:
+            self._stopped.set()
+            threads.shutdown(wait=True, cancel_futures=True)
+            for table in self._tables:
+                table.close()
+        return found
+
+    def _episode(self, index: int) -> Transcript | None:
+        if self._stopped.is_set():
+            return None
+        plan, table = self._plan, self._table()
+        first = table.reset(split=plan.split, task=plan.task, index=index, controls=plan.controls)
+        earlier = self._finished.get((plan.agent, first.run_id))
+        if earlier is not None:
+            return earlier
+        transcript = play(
+            table, plan.agent, self._agent, first, seed=plan.seed, split=plan.split, task=plan.task, index=index
+        )
+        self._journal.add(transcript)
+        return transcript
+
+    def _table(self) -> Table:
+        """A table of this thread's own."""
+        table: Table | None = getattr(self._mine, "table", None)
+        if table is None:
+            table = self._mine.table = self._room.table()
+            self._tables.append(table)
+        return table

@@ -1,0 +1,88 @@
+"""Tables and transcripts for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from mlops_debugger.evaluation.records import Transcript, Turn
+from mlops_debugger.evaluation.report import HEADINGS, figures, sections, words
+from mlops_debugger.evaluation.statistics import Summary
+
+_LINES = 6
+"""Lines of an answer that a readable transcript shows."""
+
+
+def summary_table(summary: Summary, *, faults: bool = False) -> Table:
+    """All sections of a report as one table; `faults` adds the one by fault."""
+    title = f"{summary.agent} on {summary.split}: {summary.episodes} episodes"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, blocks in sections(summary):
+        if name == "By fault" and not faults:
+            continue
+        table.add_row(f"[bold]{name}[/bold]")
+        for key, block in blocks.items():
+            table.add_row(f"  {escape(words(key))}", *figures(block))
+    return table
+
+
+def transcript_view(transcript: Transcript) -> RenderableType:
+    """One episode as somebody reads it: what was asked, what came back, the verdict and, where known, the truth."""
+    head = f"{transcript.agent} · {transcript.run_id} · {transcript.dataset} · {transcript.tier}"
+    return Panel(Group(*_parts(transcript)), title=escape(head), title_align="left", border_style="dim")
+
+
+def _parts(transcript: Transcript) -> Iterator[RenderableType]:
+    for number, turn in enumerate(transcript.turns, start=1):
+        yield _asked(number, turn)
+        if turn.action.get("action_type") != "submit_diagnosis":
+            yield _answer(turn)
+        for message in turn.messages:
+            yield Text(f"    {message}", style="yellow")
+    if transcript.error:
+        yield Text(f"The agent broke off: {transcript.error}", style="red")
+    yield Text()
+    rows = ", ".join(
+        f"{name} {'unscored' if share is None else f'{share:g}'}" for name, share in transcript.rows.items()
+    )
+    yield Text(f"Score {transcript.score:g} after {transcript.steps} steps ({rows or 'rows withheld'})", style="bold")
+    truth = transcript.truth
+    if truth is None:
+        yield Text("The truth is sealed: the server was not given its harness key.", style="dim")
+    elif truth.is_control:
+        yield Text("Truth: a healthy run.", style="green")
+    else:
+        yield Text(f"Truth: {truth.fault} ({truth.category}) in {truth.file}, {truth.field}", style="green")
+        yield Text(_indented(truth.gold_fix), style="green")
+
+
+def _asked(number: int, turn: Turn) -> Text:
+    """The action in one line; a diagnosis in full."""
+    given = {name: str(value) for name, value in turn.action.items() if name not in ("action_type", "metadata")}
+    line = Text(f"{number:>2}  ", style="dim").append(str(turn.action.get("action_type")), style="bold cyan")
+    if turn.action.get("action_type") != "submit_diagnosis":
+        return line.append("  " + "  ".join(given.values()), style="cyan")
+    for name, value in given.items():
+        line.append(f"\n      {name}: ", style="dim")
+        line.append(value if "\n" not in value else "\n" + _indented(value, 8))
+    return line
+
+
+def _answer(turn: Turn) -> Text:
+    lines = turn.result.splitlines()
+    shown = [line[:140] for line in lines[:_LINES]]
+    if len(lines) > _LINES:
+        shown.append(f"… {len(lines) - _LINES} more lines")
+    return Text(_indented("\n".join(shown)), style="dim")
+
+
+def _indented(text: str, by: int = 4) -> str:
+    return "\n".join(" " * by + line for line in text.splitlines())
