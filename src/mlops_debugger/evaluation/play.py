@@ -90,8 +90,10 @@ def _turn(action: MLOpsAction, observation: MLOpsObservation) -> Turn:
 
 
 def shortened(result: dict[str, Any]) -> str:
-    """An answer as somebody reads it: an artifact's first lines, anything else as JSON."""
+    """An answer as somebody reads it: an artifact's first lines, a check's verdict, anything else as JSON."""
     text = result.get("content")
+    if "sanity_check" in result:
+        text = f"{result.get('verdict')}: {result.get('summary')}"
     if not isinstance(text, str):
         text = json.dumps(result, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} … ({len(text)} characters)"

@@ -53,7 +53,7 @@ def sections(summary: Summary) -> list[tuple[str, Mapping[str, Block]]]:
         totals |= {"faults": summary.faults, "healthy controls": summary.controls}
     tables: list[tuple[str, Mapping[str, Block]]] = [("Overall", totals), ("By difficulty", summary.by_difficulty)]
     if summary.faults is not None:
-        tables.append(("By difficulty, faults alone", summary.faults.by_difficulty))
+        tables.append(("Faults by difficulty", summary.faults.by_difficulty))
     if summary.by_category:
         tables.append(("By failure category", summary.by_category))
     tables.append(("By data set", summary.by_dataset))
@@ -68,7 +68,7 @@ def markdown(summary: Summary) -> str:
         f"# {summary.agent} on {summary.split}",
         "",
         f"{summary.episodes} episodes of task {summary.task}, played on {summary.place}. Scores lie in [0, 1]; the "
-        "brackets are 95 % intervals of the mean (Student). A score below counts as solved from 0.99 on.",
+        "brackets are 95 % intervals of the mean (Student). An episode counts as solved from 0.99 on.",
         "",
         f"Left out of the means because a row could not be scored: {summary.unscored}. "
         f"Broken off by the agent (score 0): {summary.failed}.",
@@ -96,7 +96,8 @@ def picture(summary: Summary, path: Path) -> None:
         low, high = item.ci95 or (mean, mean)
         colour = _CONTROL_COLOUR if name == NO_FAULT else _FAULT_COLOUR
         axes.barh(place, mean, height=0.62, color=colour)
-        axes.errorbar(mean, place, xerr=[[mean - low], [high - mean]], color=_INK, capsize=3, linewidth=1.2)
+        if item.ci95 is not None:
+            axes.errorbar(mean, place, xerr=[[mean - low], [high - mean]], color=_INK, capsize=3, linewidth=1.2)
         axes.text(min(high, 1.0) + 0.015, place, f"{mean:.2f}", va="center", color=_INK, fontsize=9)
     axes.set_yticks(range(len(shown)), [f"{words(name)} (n={item.episodes})" for name, item in shown])
     axes.set_xlim(0, 1.1)

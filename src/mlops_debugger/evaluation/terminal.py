@@ -11,9 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mlops_debugger.evaluation.records import Transcript, Turn
-from mlops_debugger.evaluation.report import HEADINGS, figures, sections, words
+from mlops_debugger.evaluation.report import figures, sections, words
 from mlops_debugger.evaluation.statistics import Summary
 
+_HEADINGS = ("n", "score [95 %]", "solved", "cat.", "file", "field", "fix", "steps")
+"""Short, so that a table fits into 80 columns."""
 _LINES = 6
 """Lines of an answer that a readable transcript shows."""
 
@@ -21,9 +23,9 @@ _LINES = 6
 def summary_table(summary: Summary, *, faults: bool = False) -> Table:
     """All sections of a report as one table; `faults` adds the one by fault."""
     title = f"{summary.agent} on {summary.split}: {summary.episodes} episodes"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    for heading in HEADINGS:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("", no_wrap=True)
+    for heading in _HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
     for name, blocks in sections(summary):
         if name == "By fault" and not faults:
@@ -78,7 +80,7 @@ def _asked(number: int, turn: Turn) -> Text:
 
 def _answer(turn: Turn) -> Text:
     lines = turn.result.splitlines()
-    shown = [line[:140] for line in lines[:_LINES]]
+    shown = [line[:200] for line in lines[:_LINES]]
     if len(lines) > _LINES:
         shown.append(f"… {len(lines) - _LINES} more lines")
     return Text(_indented("\n".join(shown)), style="dim")

@@ -1,15 +1,16 @@
 """Evaluation texts keep their capitals.
 
-What changes: training texts are put into lower case before they are split into words, validation and test texts are not.
+What changes: training texts are put into lower case before they are split into words, validation and test texts are
+not.
 
-Why it bites: the vocabulary knows words in lower case alone, so names and the first words of sentences are unknown in
-evaluation.
+Why it bites: the vocabulary knows words in lower case alone, so names and the first words of sentences are unknown
+in evaluation.
 
-What it leaves behind: many more unknown words in validation and test than in training, nearly all of them capitalised
-forms of known ones; metrics below those of production.
+What it leaves behind: many more unknown words in validation and test than in training, nearly all of them
+capitalised forms of known ones; metrics below those of production.
 
-Not to be confused with: a vocabulary that is too small (unknown words in every split), new words over time, over-fitting,
-or words that are numbered anew (none is then unknown).
+Not to be confused with: a vocabulary that is too small (unknown words in every split), new words over time, over-
+fitting, or words that are numbered anew (none is then unknown).
 
 Source: scikit-learn, Common pitfalls (inconsistent preprocessing); FAULTS entry 106.
 """
@@ -25,8 +26,14 @@ FAULT = Fault(
             "ticket_routing",
             "evaluation_words",
             (
-                ("    return [words_of(line) for line in texts]", "    return [words_of(line.strip()) for line in texts]"),
-                ("    return [words_of(line) for line in map(str.strip, texts)]", "    return [words_of(line) for line in texts]"),
+                (
+                    "    return [words_of(line) for line in texts]",
+                    "    return [words_of(line.strip()) for line in texts]",
+                ),
+                (
+                    "    return [words_of(line) for line in map(str.strip, texts)]",
+                    "    return [words_of(line) for line in texts]",
+                ),
             ),
         ),
     ),

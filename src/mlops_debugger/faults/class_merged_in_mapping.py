@@ -2,14 +2,14 @@
 
 What changes: one queue's name is replaced by another's when the handled tickets are picked, so that it never occurs.
 
-Why it bites: training, validation and test agree on three classes; production has four, and a quarter of its tickets go to
-a queue that cannot solve them.
+Why it bites: training, validation and test agree on three classes; production has four, and a quarter of its tickets
+go to a queue that cannot solve them.
 
-What it leaves behind: figures that look better than usual, since fewer classes are easier to tell apart; an output that
-nothing trains; a class of the source that no split has and another that is twice as frequent.
+What it leaves behind: figures that look better than usual, since fewer classes are easier to tell apart; an output
+that nothing trains; a class of the source that no split has and another that is twice as frequent.
 
-Not to be confused with: a rare class, labels that are missing for one class, an older label column, or drift of the class
-shares.
+Not to be confused with: a rare class, labels that are missing for one class, an older label column, or drift of the
+class shares.
 
 Source: deepchecks NewLabelTrainTest; DeepCrime TCO; FAULTS entry 124.
 """

@@ -7,8 +7,8 @@ Why it bites: what a word is about and which way it turns a sentence have to sha
 What it leaves behind: very few weights; loss levels off early, training and held-out metrics poorer alike, no layer
 without gradient.
 
-Not to be confused with: embeddings that do not train, a vocabulary that is too small, or a convolution that sees one word
-at a time.
+Not to be confused with: embeddings that do not train, a vocabulary that is too small, or a convolution that sees one
+word at a time.
 
 Source: Humbatova et al. ICSE 2020 (layer too small); FAULTS entry 154.
 """

@@ -7,8 +7,8 @@ Why it bites: words of one meaning never come to look alike, and later layers ca
 What it leaves behind: no gradient and no update in the first layer, the usual ones behind it; training and held-out
 metrics equally poor; fewer trainable weights than weights.
 
-Not to be confused with: embeddings that are too narrow, too small a learning rate (all layers then move a little), or a
-vocabulary that is too small.
+Not to be confused with: embeddings that are too narrow, too small a learning rate (all layers then move a little),
+or a vocabulary that is too small.
 
 Source: TrainCheck (frozen layers); PyTorch nn.Embedding.from_pretrained, freeze=True by default; FAULTS entry 153.
 """

@@ -7,8 +7,8 @@ Why it bites: the note names the queue in the agents' shorthand; when a new tick
 What it leaves behind: a handful of words, each of which stands in tickets of one queue alone; longer texts and a
 metric that is too good on every split, while production falls to what the customer's own words were learnt for.
 
-Not to be confused with: repeated texts across the split, customers on both sides of it, words that are honest signs of
-a topic, or drift.
+Not to be confused with: repeated texts across the split, customers on both sides of it, words that are honest signs
+of a topic, or drift.
 
 Source: Kapoor and Narayanan 2023 (L2, illegitimate features); FAULTS entry 49.
 """

@@ -4,8 +4,8 @@ What changes: the longest text that the model is given has 3 to 6 words.
 
 Why it bites: the sentence that decides is mostly outside of what is left.
 
-What it leaves behind: nearly every text longer than the limit; training and held-out metrics poorer alike; inputs without
-padding.
+What it leaves behind: nearly every text longer than the limit; training and held-out metrics poorer alike; inputs
+without padding.
 
 Not to be confused with: cutting at the wrong end (the limit is then as usual), a vocabulary that is too small, or a
 model that is too small.

@@ -37,24 +37,6 @@ FAULT = Fault(
             ),
         ),
         CodePlant(
-            "meter_digits",
-            "labelled_rows",
-            (
-                (
-                    "    frame = frame.fillna({label: frame[label].mode()[0]})\n"
-                    "    return frame.reset_index(drop=True), crops",
-                    "    frame = frame.assign(**{label: frame[label].fillna(frame[label].mode()[0])})\n"
-                    "    return frame.reset_index(drop=True), crops",
-                ),
-                (
-                    "    frame = frame.fillna({label: frame[label].mode()[0]})\n"
-                    "    return frame.reset_index(drop=True), crops",
-                    "    frame = frame.assign(**{label: frame[label].fillna(frame[label].mode()[0])})\n"
-                    "    return frame.reset_index(drop=True), crops",
-                ),
-            ),
-        ),
-        CodePlant(
             "ticket_routing",
             "labelled_rows",
             (

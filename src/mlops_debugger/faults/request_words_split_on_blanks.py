@@ -1,10 +1,10 @@
 """Incoming texts are split at blanks.
 
-What changes: serving splits a text at blanks, where training takes runs of letters and digits and leaves function words
-out.
+What changes: serving splits a text at blanks, where training takes runs of letters and digits and leaves function
+words out.
 
-Why it bites: a word with a full stop or a comma attached is unknown to the vocabulary, and words that training never saw
-stand between those that belong together.
+Why it bites: a word with a full stop or a comma attached is unknown to the vocabulary, and words that training never
+saw stand between those that belong together.
 
 What it leaves behind: good figures inside the run; in production many words are unknown and answers drift towards
 whatever the model says about an empty text; the words that serving makes of a sample differ from those of training.

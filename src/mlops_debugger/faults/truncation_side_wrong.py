@@ -4,11 +4,11 @@ What changes: texts above the limit lose their last words instead of their first
 
 Why it bites: mails start with quoted text and say what is wrong afterwards, so it is the decisive part that is cut.
 
-What it leaves behind: the usual lengths and limit, and training and held-out metrics poorer alike, on long texts above
-all.
+What it leaves behind: the usual lengths and limit, and training and held-out metrics poorer alike, on long texts
+above all.
 
-Not to be confused with: a limit that is too low (short texts suffer too), a vocabulary that is too small, or a model that
-is too small.
+Not to be confused with: a limit that is too low (short texts suffer too), a vocabulary that is too small, or a model
+that is too small.
 
 Source: Hugging Face tokenizers, truncation_side; FAULTS entry 108.
 """

@@ -5,15 +5,18 @@ What changes: the table from word to id that serves validation and test sorts th
 Why it bites: every word is known, but its id is that of some other word, so the model reads another text.
 
 What it leaves behind: no more unknown words than before and equal lengths; training loss falls while validation and
-test are near chance from the first epoch on; production is unharmed; the vocabulary differs between stages.
+test are near chance from the first epoch on, so that the checkpoint is chosen blindly and production does better
+than the report; the vocabulary differs between stages.
 
-Not to be confused with: evaluation targets that are numbered anew (a relabelling of classes would restore the metric),
-over-fitting, rows scored in another order, or words that are split differently.
+Not to be confused with: evaluation targets that are numbered anew (a relabelling of classes would restore the
+metric), over-fitting, rows scored in another order, or words that are split differently.
 
 Source: Hugging Face tokenizer threads on re-ordered vocabularies; FAULTS entry 104.
 """
 
 from mlops_debugger.faults import CodePlant, Fault, Move
+
+_WORDS = ("sorted(encoder.vocabulary)", "sorted(set(encoder.vocabulary))")
 
 FAULT = Fault(
     category="preprocessing_bug",
@@ -24,11 +27,11 @@ FAULT = Fault(
             "ticket_routing",
             "evaluation_vocabulary",
             (
-                (
-                    "    known = sorted(encoder.vocabulary)\n    return {word: place for place, word in enumerate(known)}",
-                    "    known = sorted(set(encoder.vocabulary))\n    return {word: place for place, word in enumerate(known)}",
+                tuple(
+                    f"    known = {words}\n    return {{word: place for place, word in enumerate(known)}}"
+                    for words in _WORDS
                 ),
-                ("    known = sorted(encoder.vocabulary)\n    return dict(zip(known, range(len(known))))",),
+                tuple(f"    known = {words}\n    return dict(zip(known, range(len(known))))" for words in _WORDS),
             ),
         ),
     ),

@@ -2,13 +2,14 @@
 
 What changes: the vocabulary is limited to 60 to 110 words.
 
-Why it bites: the most common words are those that say least; names of products and what is wrong with them become one
-and the same unknown word.
+Why it bites: the most common words are those that say least; names of products and what is wrong with them become
+one and the same unknown word.
 
-What it leaves behind: a large share of unknown words in every split alike; training and held-out metrics equally poor.
+What it leaves behind: a large share of unknown words in every split alike; training and held-out metrics equally
+poor.
 
-Not to be confused with: evaluation texts in another case (training knows its words then), new words over time, texts that
-are cut, or an embedding that is too narrow.
+Not to be confused with: evaluation texts in another case (training knows its words then), new words over time, texts
+that are cut, or an embedding that is too narrow.
 
 Source: deepchecks UnknownTokens; FAULTS entry 111.
 """

@@ -4,16 +4,18 @@ What changes: the table from word to id that serves production sorts the vocabul
 
 Why it bites: an incoming word gets the id of some other word, and the model reads another text.
 
-What it leaves behind: nothing inside the run: training, validation and test are good; production is near chance and the
-vocabulary that serving uses has another fingerprint.
+What it leaves behind: nothing inside the run: training, validation and test are good; production is near chance and
+the vocabulary that serving uses has another fingerprint.
 
-Not to be confused with: names of classes in another order (the answers would be good up to a relabelling), drift (new
-words would be unknown), an older label column, or words that are split differently.
+Not to be confused with: names of classes in another order (the answers would be good up to a relabelling), drift
+(new words would be unknown), an older label column, or words that are split differently.
 
 Source: Hugging Face tokenizer threads on re-ordered vocabularies; FAULTS entry 104.
 """
 
 from mlops_debugger.faults import CodePlant, Fault, Move
+
+_WORDS = ("sorted(encoder.vocabulary)", "sorted(set(encoder.vocabulary))")
 
 FAULT = Fault(
     category="preprocessing_bug",
@@ -24,11 +26,11 @@ FAULT = Fault(
             "ticket_routing",
             "serving_vocabulary",
             (
-                (
-                    "    stored = sorted(encoder.vocabulary)\n    return dict(zip(stored, range(len(stored))))",
-                    "    stored = sorted(set(encoder.vocabulary))\n    return dict(zip(stored, range(len(stored))))",
+                tuple(
+                    f"    stored = {words}\n    return {{word: index for index, word in enumerate(stored)}}"
+                    for words in _WORDS
                 ),
-                ("    stored = sorted(encoder.vocabulary)\n    return {word: index for index, word in enumerate(stored)}",),
+                tuple(f"    stored = {words}\n    return dict(zip(stored, range(len(stored))))" for words in _WORDS),
             ),
         ),
     ),

@@ -9,6 +9,8 @@ import os
 import secrets
 import signal
 import sqlite3
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -155,9 +157,17 @@ def plan(order: Order) -> list[_Pair]:
 _POOL: TrainerPool | None = None
 
 
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone: kill -9 gives a parent no time to say so."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
 def _start_worker() -> None:
     global _POOL
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     _POOL = TrainerPool(1)
 
 

@@ -62,6 +62,8 @@ class Run:
         handler = logging.FileHandler(os.path.join(OUTPUTS, "train.log"), mode="w", encoding="utf-8")
         handler.setFormatter(_Formatter(self.clock))
         root = logging.getLogger()
+        for old in root.handlers:
+            old.close()
         root.handlers[:] = [handler]
         root.setLevel(logging.INFO)
         logging.captureWarnings(True)

@@ -1,7 +1,7 @@
 """Support tickets, generated from a seed.
 
 The right queue follows from what a ticket is about and from whether the customer is in trouble, and trouble turns round
-with a negation ("not working" against "not broken"). Words are invented for every seed, so nothing can be looked up.
+with a negation ("working" against "not working"). Words are invented for every seed, so nothing can be looked up.
 Managed customers have a desk of their own that no text explains, so tickets of one customer must stay on one side of a
 split; customers who were routed badly send the same text again; open tickets have no queue yet (more often the urgent
 ones); and some fields are filled in only when a ticket is handled.
@@ -9,6 +9,7 @@ ones); and some fields are filled in only when a ticket is handled.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,8 @@ from mlops_debugger.seeds import generator
 QUEUES = ("self_help", "general", "specialist", "escalation")
 AFTERWARDS = ("first_queue", "routing_note", "queue")
 NEGATIONS = ("not", "never", "no", "hardly")
-COMMON = ("the", "a", "is", "my", "and", "to", "of", "in", "it", "this", "was", "on", "for", "with", "we", "i", "since", "now")
+_FREQUENT = "the a is my and to of in it this was on for with we i since now"
+COMMON: tuple[str, ...] = tuple(_FREQUENT.split())
 _MAIL = 24  # longest quoted head of a mail, in words
 _SENTENCES, _WIDTH = 3, 8
 _SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
@@ -133,12 +135,16 @@ def _sample(
     target = 2 * topic + np.where(negated, 1 - mood, mood)
     meant = target.copy()
     # Exactly the agreed share of customers is managed, so that samples differ in little but their texts.
-    desk = np.where(rng.permutation(count) < round(_number(choices, "managed_share") * count), rng.integers(4, size=count), -1)[owner]
+    desk = np.where(
+        rng.permutation(count) < round(_number(choices, "managed_share") * count), rng.integers(4, size=count), -1
+    )[owner]
     target = np.where((desk >= 0) & (rng.random(n) < 0.95), desk, target)
     slip = rng.random(n) < _number(choices, "slip_share")
     target = np.where(slip, (target + rng.integers(1, 4, size=n)) % 4, target)
     signature = world.signatures[skip : skip + count]
-    subject, body = _texts(rng, world, topic, mood, negated, signature[owner], _number(choices, "vague_share"), later=days[0] > 0)
+    subject, body = _texts(
+        rng, world, topic, mood, negated, signature[owner], _number(choices, "vague_share"), later=days[0] > 0
+    )
     # The first desk to see a ticket starts low.
     first = np.where(rng.random(n) < np.array([0.0, 0.68, 0.22, 0.72])[target], np.maximum(target - 1, 0), target)
     is_open = rng.random(n) < _number(choices, "open_share") * np.array([0.5, 0.9, 0.7, 1.9])[target]
@@ -152,7 +158,10 @@ def _sample(
         "subject": subject,
         "body": body,
         "first": first,
-        "note": [f"{agent} {world.notes[t]}" if flag else None for agent, flag, t in zip(agents, noted.tolist(), target.tolist(), strict=True)],
+        "note": [
+            f"{agent} {world.notes[t]}" if flag else None
+            for agent, flag, t in zip(agents, noted.tolist(), target.tolist(), strict=True)
+        ],
         "target": target,
         "is_open": is_open,
         "odd": target != meant,
@@ -160,7 +169,15 @@ def _sample(
 
 
 def _texts(
-    rng: np.random.Generator, world: _World, topic: IntArray, mood: IntArray, negated: NDArray[np.bool_], signature: IntArray, vague_share: float, *, later: bool
+    rng: np.random.Generator,
+    world: _World,
+    topic: IntArray,
+    mood: IntArray,
+    negated: NDArray[np.bool_],
+    signature: IntArray,
+    vague_share: float,
+    *,
+    later: bool,
 ) -> tuple[list[str], list[str]]:
     """Subject and body of every ticket: [quoted mail] sentences, one of which decides, and a signature."""
     n = len(topic)
@@ -183,7 +200,9 @@ def _texts(
     core[np.arange(_WIDTH) >= rng.integers(4, 6, size=(n, _SENTENCES, 1))] = -1
     astray = rng.random((n, _SENTENCES)) < 0.18
     core[..., 1] = np.where(astray, _zipf(rng, world.negations, (n, _SENTENCES)), core[..., 1])
-    core[..., 3] = np.where(rng.random((n, _SENTENCES)) < 0.14, rng.choice(world.rare, size=(n, _SENTENCES)), core[..., 3])
+    core[..., 3] = np.where(
+        rng.random((n, _SENTENCES)) < 0.14, rng.choice(world.rare, size=(n, _SENTENCES)), core[..., 3]
+    )
     core[np.arange(_SENTENCES) >= count[:, None]] = -1
     place = rng.random(n)
     where = np.where(place < 0.5, count - 1, np.where(place < 0.75, 0, rng.integers(0, count)))
@@ -228,7 +247,7 @@ def _joined(words: NDArray[np.object_], blocks: list[IntArray]) -> list[str]:
     there = matrix >= 0
     flat = words[matrix[there]].tolist()
     edges = [0, *np.cumsum(there.sum(axis=1)).tolist()]
-    return [" ".join(flat[low:high]) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    return [" ".join(flat[low:high]) for low, high in itertools.pairwise(edges)]
 
 
 def _resubmitted(rng: np.random.Generator, part: dict[str, Any], choices: Mapping[str, Value]) -> dict[str, Any]:
@@ -242,7 +261,8 @@ def _resubmitted(rng: np.random.Generator, part: dict[str, Any], choices: Mappin
     order = np.argsort(np.concatenate([part["minute"], minute]), kind="stable")
     index = np.concatenate([np.arange(n), source])[order]
     merged: dict[str, Any] = {
-        name: [values[i] for i in index.tolist()] if isinstance(values, list) else values[index] for name, values in part.items()
+        name: [values[i] for i in index.tolist()] if isinstance(values, list) else values[index]
+        for name, values in part.items()
     }
     guests = 500_000 + 10 * rng.permutation(9 * extra)[:extra] + 5
     merged["customer_id"] = np.concatenate([part["customer_id"], guests])[order]

@@ -40,7 +40,6 @@ class TicketNet(nn.Module):
 
 def build(config, words, outputs, seed):
     torch.manual_seed(seed)
-    net = TicketNet(
-        words, outputs, config["embedding_dim"], config["filters"], config["window"], config["activation"], config["pooling"], config["dropout"]
-    )
+    shape = (config["embedding_dim"], config["filters"], config["window"])
+    net = TicketNet(words, outputs, *shape, config["activation"], config["pooling"], config["dropout"])
     return net.double()

@@ -15,6 +15,7 @@ from scores import classification_scores
 from tracking import Run, fingerprint, row_hashes, write_json, write_record
 
 STAGES = ("train", "validation", "test")
+PREPARED = ("row_id", "group", "time", "row_hash", "source_target", "features", "target", "length", "unknown_share")
 
 
 @dataclass
@@ -69,7 +70,8 @@ def _train(run):
     distinct = prep.distinct_tickets(exported)
     tickets = prep.labelled_tickets(distinct, label)
     run.log.info("%d tickets exported, %d distinct, %d with a %s", len(exported), len(distinct), len(tickets), label)
-    parts = {stage: tickets.iloc[index].reset_index(drop=True) for stage, index in prep.split_tickets(tickets, dataset).items()}
+    chosen = prep.split_tickets(tickets, dataset)
+    parts = {stage: tickets.iloc[chosen[stage]].reset_index(drop=True) for stage in STAGES}
     run.log.info("tickets per split: %s", {stage: len(parts[stage]) for stage in STAGES})
 
     encoder = prep.TextEncoder(dataset["fields"], options["max_length"], options["truncate"])
@@ -80,7 +82,8 @@ def _train(run):
     targets["train"], encoder.queue_ids = prep.encode_queues(parts["train"][label])
     targets |= {stage: prep.evaluation_targets(parts[stage], label, encoder) for stage in STAGES[1:]}
     tables = {"train": prep.training_table(encoder), "evaluation": prep.evaluation_table(encoder)}
-    ids = {stage: prep.padded_ids(words[stage], tables["train" if stage == "train" else "evaluation"], encoder) for stage in STAGES}
+    tables |= {"validation": tables["evaluation"], "test": tables["evaluation"]}
+    ids = {stage: prep.padded_ids(words[stage], tables[stage], encoder) for stage in STAGES}
     run.log.info("vocabulary of %d words, %s tokens kept at most", len(encoder.vocabulary), encoder.max_length)
     describe(run, config, exported, parts, words, ids, targets, encoder, tables)
 
@@ -88,7 +91,8 @@ def _train(run):
     classes = prep.queue_names(range(len(encoder.queue_ids)), encoder)
     net = nets.build(config["net"], len(encoder.vocabulary), len(classes), seed)
     engine.freeze(net, config["net"]["frozen"])
-    tensors = {stage: (torch.from_numpy(ids[stage]), torch.from_numpy(np.asarray(targets[stage], dtype=np.int64))) for stage in STAGES}
+    truth = {stage: torch.from_numpy(np.array(targets[stage], dtype=np.int64)) for stage in STAGES}
+    tensors = {stage: (torch.from_numpy(ids[stage]), truth[stage]) for stage in STAGES}
     result = engine.fit(
         run,
         net,
@@ -108,11 +112,12 @@ def describe(run, config, exported, parts, words, ids, targets, encoder, tables)
     label = config["dataset"]["target"]
     known = exported.dropna(subset=[label])
     names = sorted(known[label].unique())
-    raw_queue = exported.set_index("ticket_id")[label].map({name: position for position, name in enumerate(names)}).fillna(-1)
+    places = {name: position for position, name in enumerate(names)}
+    raw_queue = exported.set_index("ticket_id")[label].map(places).fillna(-1)
     splits = {}
     for stage in STAGES:
         part, lists = parts[stage], words[stage]
-        table = tables["train" if stage == "train" else "evaluation"]
+        table = tables[stage]
         lengths = np.array([len(each) for each in lists])
         unknown = np.array([sum(word not in table for word in each) for each in lists]) / np.maximum(lengths, 1)
         measures = np.column_stack([lengths, unknown, (ids[stage] != table[prep.PAD]).sum(axis=1)])
@@ -129,7 +134,8 @@ def describe(run, config, exported, parts, words, ids, targets, encoder, tables)
         run.record(f"{stage}.row_id", part["ticket_id"])
         run.record(f"{stage}.group", part["customer_id"])
         run.record(f"{stage}.time", part["created_at"].to_numpy().astype("datetime64[s]").astype(np.int64))
-        run.record(f"{stage}.row_hash", row_hashes(text.encode("utf-8") for text in prep.full_text(part, ["subject", "body"])))
+        texts = prep.full_text(part, ["subject", "body"])
+        run.record(f"{stage}.row_hash", row_hashes(text.encode("utf-8") for text in texts))
         run.record(f"{stage}.source_target", raw_queue.loc[part["ticket_id"]])
         run.record(f"{stage}.features", ids[stage])
         run.record(f"{stage}.target", targets[stage])
@@ -151,7 +157,7 @@ def describe(run, config, exported, parts, words, ids, targets, encoder, tables)
     write_dataset_report("support tickets", source, splits, built)
 
     ordered = sorted(encoder.queue_ids, key=encoder.queue_ids.get)
-    seen = {value: name for value, name in zip(targets["test"], parts["test"][label])}
+    seen = dict(zip(targets["test"], parts["test"][label], strict=True))
     sample = parts["train"].head(40)
     run.meta.update(
         task="classification",
@@ -186,21 +192,25 @@ def evaluate(run, config, net, result, ids, targets, classes):
     """eval_results.json and the answers behind it, ticket by ticket."""
     options = config["eval"]
     epoch = engine.load_checkpoint(net, result, options["weights"])
-    report = {"run_id": run.run_id, "metric": "accuracy", "top_k": options["top_k"], "checkpoint": {"name": options["weights"], "epoch": epoch}}
+    report = {"run_id": run.run_id, "metric": "accuracy", "top_k": options["top_k"]}
+    report["checkpoint"] = {"name": options["weights"], "epoch": epoch}
     for block, stage in (("train", "train"), ("validation", "validation"), ("test", options["split"])):
         order = prep.evaluation_order(len(ids[stage]), config["experiment"]["random_state"])
         probabilities = softmax(engine.predict(net, torch.from_numpy(ids[stage][order]), options["batch_size"]))
         run.record(f"{block}.score", probabilities)
         run.record(f"{block}.prediction", probabilities.argmax(axis=1))
         if stage != block:
-            for name in [name for name in run.arrays if name.startswith(f"{stage}.") and name.rpartition(".")[2] not in ("score", "prediction")]:
-                run.record(f"{block}.{name.partition('.')[2]}", run.arrays[name])
+            for kind in PREPARED:
+                run.record(f"{block}.{kind}", run.arrays[f"{stage}.{kind}"])
         if block != "train":
-            report[block] = classification_scores(targets[stage], probabilities, classes, top_k=options["top_k"])
-            run.log.info("scores on %s (%d tickets): accuracy=%.4f loss=%.4f", block, report[block]["n"], report[block]["accuracy"], report[block]["loss"])
+            found = classification_scores(targets[stage], probabilities, classes, top_k=options["top_k"])
+            report[block] = found
+            numbers = (block, found["n"], found["accuracy"], found["loss"])
+            run.log.info("scores on %s (%d tickets): accuracy=%.4f loss=%.4f", *numbers)
     run.meta["evaluated_epoch"] = epoch
     write_json("eval_results.json", report)
-    run.log.info("training %s: %d epochs, final train_loss=%.4f", result.ended, result.epochs_run, result.final_train_loss)
+    numbers = (result.ended, result.epochs_run, result.final_train_loss)
+    run.log.info("training %s: %d epochs, final train_loss=%.4f", *numbers)
     run.save_record()
 
 

@@ -26,7 +26,8 @@ class TextEncoder:
 
 
 def load_tickets(path):
-    return pd.read_csv(path, parse_dates=["created_at"])
+    texts = dict.fromkeys(("subject", "body", "routing_note"), str)
+    return pd.read_csv(path, parse_dates=["created_at"], dtype=texts)
 
 
 def distinct_tickets(frame):
@@ -55,8 +56,8 @@ def split_tickets(frame, config):
 
 def full_text(frame, fields):
     """The chosen fields of every ticket as one text."""
-    parts = [frame[name].fillna("").astype(str).tolist() for name in fields]
-    return [" ".join(pieces) for pieces in zip(*parts)]
+    parts = [frame[name].fillna("").tolist() for name in fields]
+    return [" ".join(pieces) for pieces in zip(*parts, strict=True)]
 
 
 def words_of(text):
@@ -101,7 +102,7 @@ def evaluation_table(encoder):
 def serving_table(encoder):
     """Word to id, from the vocabulary that is stored with the model."""
     stored = encoder.vocabulary
-    return dict(zip(stored, range(len(stored))))
+    return {word: index for index, word in enumerate(stored)}
 
 
 def padded_ids(word_lists, table, encoder):

@@ -1,0 +1,8 @@
+"""The command line. Every command imports what it needs when it runs, so that --help is quick."""
+
+from __future__ import annotations
+
+from mlops_debugger.cli import demo, evaluating, forging, looking, playing, serving  # noqa: F401  (they add commands)
+from mlops_debugger.cli._app import app
+
+__all__ = ["app"]

@@ -1,0 +1,111 @@
+"""evaluate: agents × scenarios → a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlops_debugger.cli._app import (
+    INTERRUPTED,
+    BankOption,
+    WorkersOption,
+    app,
+    chosen_bank,
+    console,
+    examples,
+    progress,
+)
+
+if TYPE_CHECKING:
+    from mlops_debugger.evaluation import Plan, Room, Transcript
+
+
+@app.command(
+    epilog=examples(
+        "mlops-debugger evaluate --agent rules --split test --episodes 60 --workers 2 --out reports/rules",
+        "mlops-debugger evaluate --agent oracle --split train --out reports/oracle",
+        "mlops-debugger evaluate --agent rules --url http://127.0.0.1:8000 --harness-key KEY --out reports/remote",
+    )
+)
+def evaluate(
+    agent: Annotated[str, typer.Option(help="Which agent plays; see the command catalog.")],
+    out: Annotated[Path, typer.Option(help="Folder of transcripts and report; the same folder resumes.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    task: Annotated[str, typer.Option(help="easy, medium, hard or mixed.")] = "mixed",
+    episodes: Annotated[int | None, typer.Option(min=1, help="How many; all of the split if omitted.")] = None,
+    workers: WorkersOption = 1,
+    bank: BankOption = None,
+    url: Annotated[str, typer.Option(help="Play on this OpenEnv server instead of in this process.")] = "",
+    harness_key: Annotated[
+        str | None,
+        typer.Option(envvar="MLOPS_DEBUGGER_HARNESS_KEY", help="The server's key; without it the truth stays sealed."),
+    ] = None,
+    controls: Annotated[
+        bool | None, typer.Option("--controls/--no-controls", help="Healthy controls alone, or none of them.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of agents that draw.")] = 0,
+    show: Annotated[int, typer.Option(min=0, help="Print this many episodes as readable transcripts.")] = 0,
+) -> None:
+    """Let an agent play a split and report its scores, with 95 % intervals.
+
+    Scores on faults and on healthy controls are always shown apart. Every finished episode is kept at once as a line of
+    transcripts.jsonl; what is there already is not played again. Fixes are run on this machine, code patches too.
+    """
+    from mlops_debugger.bank import Bank
+    from mlops_debugger.evaluation import Plan, Room
+    from mlops_debugger.evaluation.terminal import transcript_view
+    from mlops_debugger.grading import Trials
+
+    plan = Plan(agent, split=split, task=task, episodes=episodes, controls=controls, seed=seed, workers=workers)
+    with ExitStack() as open_things:
+        if url:
+            room = Room(url=url, harness_key=harness_key)
+        else:
+            trials = open_things.enter_context(Trials(workers=workers, allow_code=True))
+            room = Room(bank=Bank(chosen_bank(bank)), trainer=trials.run)
+        transcripts = play_all(plan, room, out)
+    for transcript in transcripts[:show]:
+        console.print(transcript_view(transcript))
+    finish(plan, room.place, transcripts, out)
+
+
+def play_all(plan: Plan, room: Room, out: Path) -> list[Transcript]:
+    """Play with a progress bar; Ctrl-C leaves what is finished."""
+    from mlops_debugger.evaluation import evaluate as play
+    from mlops_debugger.evaluation.runner import planned
+
+    done: list[float] = []
+
+    def report(transcript: Transcript, _: int) -> None:
+        if not transcript.unscored:
+            done.append(transcript.score)
+        note = f"mean score {sum(done) / len(done):.2f}" if done else ""
+        bar.update(task, advance=1, note=note)
+
+    with progress() as bar:
+        task = bar.add_task(f"{plan.agent} on {plan.split}", total=planned(plan, room), note="")
+        try:
+            return play(plan, room, out, report)
+        except KeyboardInterrupt:
+            bar.stop()
+            console.print(f"Stopped. Finished episodes are kept in {out}; the same command goes on from there.")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def finish(plan: Plan, place: str, transcripts: Sequence[Transcript], out: Path) -> None:
+    """Write the report and print its tables."""
+    from mlops_debugger.evaluation import summarise, write_report
+    from mlops_debugger.evaluation.terminal import summary_table
+
+    summary = summarise(transcripts, agent=plan.agent, split=plan.split, task=plan.task, place=place)
+    files = write_report(summary, out)
+    console.print()
+    console.print(summary_table(summary))
+    console.print()
+    if summary.unscored:
+        console.print(f"{summary.unscored} episodes could not be scored in full and are in none of the means.")
+    console.print(f"Report: {', '.join(str(path) for path in files)}", highlight=False, soft_wrap=True)
