@@ -261,6 +261,8 @@ def set_path(config: dict[str, Any], path: str, value: Value) -> None:
     *parents, leaf = path.split(".")
     node: Any = config
     for key in parents:
+        if not isinstance(node, Mapping) or key not in node:
+            raise FixApplyError(f"{path} cannot be set: {key!r} is not a section of config.yaml")
         node = node[key]
     if isinstance(node, list):
         position = int(leaf)

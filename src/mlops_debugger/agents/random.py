@@ -47,7 +47,7 @@ class Random:
         except yaml.YAMLError:
             return
         if isinstance(config, dict):
-            self._leaves = list(flatten(config))
+            self._leaves = [(path, value) for path, value in flatten(config) if _is_path(config, path)]
 
     def _look(self) -> MLOpsAction:
         kind = self._rng.integers(3)
@@ -84,6 +84,16 @@ class Random:
 
     def _pick(self, options: tuple[str, ...]) -> str:
         return options[int(self._rng.integers(len(options)))]
+
+
+def _is_path(config: dict[str, Any], path: str) -> bool:
+    """Whether the dots of a path lead to its value: a key that holds a dot itself cannot be named."""
+    node: Any = config
+    for key in path.split("."):
+        if not isinstance(node, dict) or key not in node:
+            return False
+        node = node[key]
+    return True
 
 
 AGENT = Agent("random actions, then a random complete submission: a lower bound", lambda seed, state: Random(seed))

@@ -42,7 +42,7 @@ FAULT = Fault(
     look_alikes=(
         Move("data.split_seed", lambda config: 4321),
         Move("tokenizer.min_count", lambda config: 3),
-        Move("training.label_smoothing", lambda config: 0.12),
+        Move("training.label_smoothing", lambda config: 0.2),
         Move("evaluation.checkpoint", lambda config: "last"),
     ),
 )

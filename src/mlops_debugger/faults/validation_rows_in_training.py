@@ -36,7 +36,7 @@ FAULT = Fault(
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),
-        Move("training.label_smoothing", lambda config: 0.12),
+        Move("training.label_smoothing", lambda config: 0.2),
         Move("model.dropout", lambda config: 0.2),
         Move("data.split_seed", lambda config: 4321),
     ),

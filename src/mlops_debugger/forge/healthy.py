@@ -73,13 +73,13 @@ def view_of(artifacts: dict[str, str], result: RunResult) -> RunView:
     return RunView({name: text for name, text in artifacts.items() if text}, result.record.arrays, result.record.meta)
 
 
-def _pair(project: Project, base_seed: int, pool: TrainerPool) -> tuple[list[Figures], RunView]:
+def _repeats(project: Project, base_seed: int, pool: TrainerPool, runs: int) -> tuple[list[Figures], RunView]:
     planted = plant(project, None, base_seed)
     if planted is None:
         raise ForgeError(f"project {project.id}: a control could not be rendered")
     data = project.generate(derive(base_seed, "data"), planted.variation.data)
     figures, view = [], None
-    for index in range(2):
+    for index in range(runs):
         config = planted.healthy[CONFIG]
         if index:
             config = with_seeds(config, project, {"training.seed": derive(base_seed, "again") % 9_999 + 1})
@@ -96,17 +96,17 @@ def _pair(project: Project, base_seed: int, pool: TrainerPool) -> tuple[list[Fig
 
 def healthy_views(*, count: int, seed_base: str = "healthy", workers: int = 2, only: tuple[str, ...] = ()) -> Iterator[tuple[str, RunView]]:
     """`count` healthy runs of every project, as checks see them."""
-    for project, _, view in _healthy(count, seed_base, workers, only):
+    for project, _, view in _healthy(count, seed_base, workers, only, runs=1):
         yield project, view
 
 
-def _healthy(count: int, seed_base: str, workers: int, only: tuple[str, ...]) -> Iterator[tuple[str, list[Figures], RunView]]:
+def _healthy(count: int, seed_base: str, workers: int, only: tuple[str, ...], runs: int = 2) -> Iterator[tuple[str, list[Figures], RunView]]:
     chosen = [project for name, project in projects().items() if not only or name in only]
     with TrainerPool(workers) as pool, ThreadPoolExecutor(workers) as threads:
         jobs = [(project, derive(seed_base, project.id, index)) for index in range(count) for project in chosen]
         for start in range(0, len(jobs), 4 * workers):
             part = jobs[start : start + 4 * workers]
-            outcomes = threads.map(lambda job: _pair(job[0], job[1], pool), part)
+            outcomes = threads.map(lambda job: _repeats(job[0], job[1], pool, runs), part)
             for (project, _), (figures, view) in zip(part, outcomes, strict=True):
                 yield project.id, figures, view
 

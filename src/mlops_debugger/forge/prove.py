@@ -49,8 +49,11 @@ def proof_bar(sigma: float) -> float:
 class Prover:
     """Runs one planted scenario; counts the runs that it needed."""
 
-    def __init__(self, planted: Planted, run_seeds: tuple[int, ...], run_id: str, started_at: str, pool: TrainerPool) -> None:
+    def __init__(
+        self, planted: Planted, run_seeds: tuple[int, ...], run_id: str, started_at: str, pool: TrainerPool, *, boosters: bool = True
+    ) -> None:
         self.planted = planted
+        self.boosters = boosters
         self.run_seeds = run_seeds
         self.run_id = run_id
         self.started_at = started_at
@@ -97,7 +100,7 @@ class Prover:
         own = self.planted.answer.field if self.planted.answer else ""
         found: dict[str, Answer] = {}
         config = canonical_config(project, self.planted.broken)
-        for key, value in counter_moves(self.planted.fault_id, config):
+        for key, value in counter_moves(self.planted.fault_id, config, boosters=self.boosters):
             path = project.dialect.get(key)
             if path is None or path == own or key in found or config[key] == value:
                 continue
@@ -122,7 +125,7 @@ def category_of(key: str) -> FailureCategory:
     return "config_error"
 
 
-def counter_moves(fault_id: str | None, config: Config) -> Iterator[tuple[str, Value]]:
+def counter_moves(fault_id: str | None, config: Config, *, boosters: bool = True) -> Iterator[tuple[str, Value]]:
     """The fault's own counter edits, then boosters that anybody would try."""
     if fault_id is not None:
         for move in faults()[fault_id].look_alikes:
@@ -130,6 +133,8 @@ def counter_moves(fault_id: str | None, config: Config) -> Iterator[tuple[str, V
                 value = move.value(config)
                 if value is not None:
                     yield move.key, value
+    if not boosters:
+        return
     rate = config["optimizer.learning_rate"]
     epochs = config["training.epochs"]
     if isinstance(rate, int | float) and isinstance(epochs, int):
