@@ -57,7 +57,9 @@ def test_starter_bank_size_and_counts(starter: Bank) -> None:
     assert len(starter) >= 240
     assert starter_bank_path().stat().st_size <= 6 * 1024 * 1024
     planted = {(e.fault, e.project) for e in starter.entries if e.fault}
-    assert planted == {(f, p) for f, fault in faults().items() for p, project in projects().items() if fault.plants_for(project)}
+    assert planted == {
+        (f, p) for f, fault in faults().items() for p, project in projects().items() if fault.plants_for(project)
+    }
     by_category = defaultdict(set)
     for entry in starter.entries:
         by_category[entry.category].add(entry.fault)

@@ -21,9 +21,13 @@ from mlops_debugger.grading.sites import worth
 from mlops_debugger.projects import projects
 from mlops_debugger.runs.workspace import render
 
-PAIRS = [(fault, project) for fault in faults() for project in projects() if faults()[fault].plants_for(projects()[project])]
+PAIRS = [
+    (fault, project) for fault in faults() for project in projects() if faults()[fault].plants_for(projects()[project])
+]
 SECTIONS = ("What changes:", "Why it bites:", "What it leaves behind:", "Not to be confused with:", "Source:")
-HINTS = re.compile(r"\b(bugs?|faults?|faulty|planted|broken|fixme|todo|should be|wrong|incorrect|leak\w*|mistake\w*)\b", re.IGNORECASE)
+HINTS = re.compile(
+    r"\b(bugs?|faults?|faulty|planted|broken|fixme|todo|should be|wrong|incorrect|leak\w*|mistake\w*)\b", re.IGNORECASE
+)
 
 
 @cache
@@ -81,7 +85,9 @@ def _canonical(item: Planted) -> dict[str, object]:
 
 @pytest.mark.parametrize(("fault", "project"), PAIRS)
 def test_values_vary_with_the_seed(fault: str, project: str) -> None:
-    texts = {planted(fault, project, number).gold_fix + planted(fault, project, number).broken[CONFIG] for number in range(4)}
+    texts = {
+        planted(fault, project, number).gold_fix + planted(fault, project, number).broken[CONFIG] for number in range(4)
+    }
     assert len(texts) == 4
 
 

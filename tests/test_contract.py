@@ -27,8 +27,22 @@ CHECKS = (
     "label_consistency", "data_leakage", "gradient_norms", "class_balance", "feature_statistics", "encoder_version_match",
     "loss_trajectory", "metric_gap_analysis",
 )  # fmt: skip
-ARTIFACTS = ("config.yaml", "train.log", "dataset_stats.json", "preprocessing.py", "eval_results.json", "model_card.json")
-CATEGORIES = ("config_error", "data_leakage", "evaluation_bug", "preprocessing_bug", "label_mismatch", "architecture_bug")
+ARTIFACTS = (
+    "config.yaml",
+    "train.log",
+    "dataset_stats.json",
+    "preprocessing.py",
+    "eval_results.json",
+    "model_card.json",
+)
+CATEGORIES = (
+    "config_error",
+    "data_leakage",
+    "evaluation_bug",
+    "preprocessing_bug",
+    "label_mismatch",
+    "architecture_bug",
+)
 REQUIRED = object()
 
 # field → (JSON schema without title, description and default; default)
@@ -96,7 +110,9 @@ def test_fields_types_and_defaults(model: type[BaseModel]) -> None:
     assert set(model.model_fields) == set(table) | BASE_FIELDS[model]
     properties = model.model_json_schema()["properties"]
     for name, (schema, default) in table.items():
-        shown = {key: value for key, value in properties[name].items() if key not in ("title", "description", "default")}
+        shown = {
+            key: value for key, value in properties[name].items() if key not in ("title", "description", "default")
+        }
         assert shown == schema, name
         field = model.model_fields[name]
         if default is REQUIRED:

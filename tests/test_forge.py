@@ -69,7 +69,9 @@ def test_another_seed_base_is_disjoint(forged: tuple[Bank, list[Progress]], tmp_
     build(order(out, seed_base="another", scenarios=2, faults=CHOSEN[:1]), lambda progress: None)
     one, two = {e.scenario_id for e in forged[0].entries}, {e.scenario_id for e in Bank(out).entries}
     assert not one & two
-    assert not {s.artifacts["train.log"] for s in forged[0].scenarios()} & {s.artifacts["train.log"] for s in Bank(out).scenarios()}
+    assert not {s.artifacts["train.log"] for s in forged[0].scenarios()} & {
+        s.artifacts["train.log"] for s in Bank(out).scenarios()
+    }
 
 
 @pytest.mark.slow
@@ -127,7 +129,13 @@ def test_unknown_names_are_named(tmp_path: Path) -> None:
 
 
 def test_base_seeds_never_meet() -> None:
-    seeds = {base_seed_of(base, project, fault, n) for base in ("a", "b") for project in projects() for fault in (None, *CHOSEN) for n in range(50)}
+    seeds = {
+        base_seed_of(base, project, fault, n)
+        for base in ("a", "b")
+        for project in projects()
+        for fault in (None, *CHOSEN)
+        for n in range(50)
+    }
     assert len(seeds) == 2 * len(projects()) * 3 * 50
 
 
@@ -142,4 +150,9 @@ def test_difficulty_falls_with_evidence() -> None:
     assert difficulty(loud) == 0.0
     assert difficulty(dict.fromkeys(loud, 0.0)) == 1.0
     pattern = ("pass", "fail")
-    assert rarity([("p", "a", pattern), ("p", "b", pattern), ("p", "c", ("fail",)), ("q", "a", pattern)]) == [0.5, 0.5, 1.0, 1.0]
+    assert rarity([("p", "a", pattern), ("p", "b", pattern), ("p", "c", ("fail",)), ("q", "a", pattern)]) == [
+        0.5,
+        0.5,
+        1.0,
+        1.0,
+    ]

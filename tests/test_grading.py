@@ -10,8 +10,12 @@ from mlops_debugger.grading import Diagnosis, TrialResult, grade
 from mlops_debugger.grading.rubric import guards, seed_verdict
 from mlops_debugger.grading.sites import code_names, config_names, normal, worth
 
-CONFIG = {"optim": {"name": "adam", "lr": 0.1}, "schedule": {"name": "step", "gamma": 0.5}, "data": {"split": {"group": "id"}}}
-BROKEN = '''
+CONFIG = {
+    "optim": {"name": "adam", "lr": 0.1},
+    "schedule": {"name": "step", "gamma": 0.5},
+    "data": {"split": {"group": "id"}},
+}
+BROKEN = """
 def prepare(frame, encoders):
     scaled = frame.copy()
     return scaled
@@ -20,7 +24,7 @@ def prepare(frame, encoders):
 def targets(frame, label, encoders):
     codes = frame[label].factorize()[0]
     return codes
-'''
+"""
 HEALTHY = BROKEN.replace("frame[label].factorize()[0]", "frame[label].map(encoders.label_ids).to_numpy()")
 
 
@@ -170,7 +174,10 @@ def test_what_could_not_run_is_unscored_and_never_renormalised(result: TrialResu
 
 def test_prose_weighs_nothing() -> None:
     words = [None, "the learning rate", "do NOT reduce the learning rate", "config_error lr " * 50]
-    scores = {grade(BROKEN_SCENARIO, Diagnosis("label_mismatch", "train.log", "x", "y", text), trial(figures(0.3))).score for text in words}
+    scores = {
+        grade(BROKEN_SCENARIO, Diagnosis("label_mismatch", "train.log", "x", "y", text), trial(figures(0.3))).score
+        for text in words
+    }
     assert scores == {0.0}
 
 

@@ -7,8 +7,7 @@ import json
 import pytest
 
 from mlops_debugger.bank import Bank, Scenario, starter_bank_path
-from mlops_debugger.environment import Episode
-from mlops_debugger.evaluation.probe import Target, probe
+from mlops_debugger.evaluation.probe import Target, probe, reset_observation
 from mlops_debugger.faults import faults
 from mlops_debugger.seeds import generator
 
@@ -41,7 +40,7 @@ def test_the_probe_sees_a_leak_when_there_is_one(scenarios: list[Scenario]) -> N
 
 
 def test_reset_shows_the_same_words_for_every_scenario(scenarios: list[Scenario]) -> None:
-    shown = [Episode(scenario, task_id="mixed", seed=0).observation() for scenario in scenarios]
+    shown = [reset_observation(scenario) for scenario in scenarios]
     assert len({item.task_description for item in shown}) == 1
     assert len(shown[0].task_description.encode()) <= 2048
     assert {tuple(meta.name for meta in item.available_artifacts) for item in shown} == {

@@ -133,7 +133,8 @@ def test_a_silent_fault_is_measured_from_outside(pool: TrainerPool) -> None:
     assert planted is not None
     data = item.generate(7, planted.variation.data)
     healthy, broken = (
-        measure(item, data, pool.run(sources, data, run_id="run-1", started_at=CLOCK)) for sources in (planted.healthy, planted.broken)
+        measure(item, data, pool.run(sources, data, run_id="run-1", started_at=CLOCK))
+        for sources in (planted.healthy, planted.broken)
     )
     assert healthy.reported == broken.reported
     assert harm(broken, healthy) > 0.2
@@ -146,7 +147,10 @@ def test_a_silent_fault_is_measured_from_outside(pool: TrainerPool) -> None:
         (struct.pack("<Q", 1 << 40), "claims"),
         (struct.pack("<Q", 2) + b"{}", "not as documented"),
         (struct.pack("<Q", 57) + b'{"arrays": [{"name": "a", "shape": [3]}], "meta": {}}    ' + b"\0" * 16, "declares"),
-        (struct.pack("<Q", 58) + b'{"arrays": [{"name": "a", "shape": [-1]}], "meta": {}}    ' + b"\0" * 16, "negative"),
+        (
+            struct.pack("<Q", 58) + b'{"arrays": [{"name": "a", "shape": [-1]}], "meta": {}}    ' + b"\0" * 16,
+            "negative",
+        ),
     ],
 )
 def test_forged_records_are_refused(raw: bytes, says: str, tmp_path: Path) -> None:
@@ -159,4 +163,6 @@ def test_forged_records_are_refused(raw: bytes, says: str, tmp_path: Path) -> No
 def test_records_are_plain_numbers(pool: TrainerPool) -> None:
     result = run(pool, "loan_outcomes", 5)
     assert all(values.dtype == np.float64 for values in result.record.arrays.values())
-    assert {"test.row_id", "test.prediction", "test.score", "epoch.train_loss", "initial.loss"} <= set(result.record.arrays)
+    assert {"test.row_id", "test.prediction", "test.score", "epoch.train_loss", "initial.loss"} <= set(
+        result.record.arrays
+    )

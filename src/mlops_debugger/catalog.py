@@ -30,11 +30,15 @@ def discover(package: str, binding: str, kind: type[T], *, exclude: frozenset[st
         if name in exclude:
             continue
         if not _ID.match(name):
-            raise CatalogError(f"{package}: expected a snake_case file name, found {name!r}: rename it, the name is the id")
+            raise CatalogError(
+                f"{package}: expected a snake_case file name, found {name!r}: rename it, the name is the id"
+            )
         module = importlib.import_module(module_name)
         item = getattr(module, binding, None)
         if not isinstance(item, kind):
-            raise CatalogError(f"{module_name}: expected it to bind {binding} to a {kind.__name__}, found {type(item).__name__}")
+            raise CatalogError(
+                f"{module_name}: expected it to bind {binding} to a {kind.__name__}, found {type(item).__name__}"
+            )
         found[name] = item
     return found
 

@@ -97,9 +97,7 @@ class MLOpsObservation(BaseModel):
     run_summary: dict[str, Any] = Field(description="model, dataset, final loss, training status; always visible")
     available_artifacts: list[ArtifactMeta]
     artifacts_read: list[str] = Field(default_factory=list, description="names already read (exploration tracking)")
-    last_action_result: dict[str, Any] = Field(
-        default_factory=dict, description="result of the most recent action"
-    )
+    last_action_result: dict[str, Any] = Field(default_factory=dict, description="result of the most recent action")
     step_count: int = 0
     max_steps: int = 30
     done: bool = False

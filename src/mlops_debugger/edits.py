@@ -93,7 +93,9 @@ _Loader.yaml_implicit_resolvers = {
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF)|[0-9]*\.[0-9]+[eE][-+]?[0-9]+)$|^\.(?:nan|NaN|NAN)$"),
+    re.compile(
+        r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF)|[0-9]*\.[0-9]+[eE][-+]?[0-9]+)$|^\.(?:nan|NaN|NAN)$"
+    ),
     list("-+0123456789."),
 )
 _Loader.add_implicit_resolver(
@@ -122,7 +124,9 @@ _Dumper.add_representer(list, _flow_list)
 
 def dump_yaml(data: Mapping[str, Any]) -> str:
     """Write a mapping as block YAML, order kept, lists of scalars on one line."""
-    return yaml.dump(dict(data), Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=10_000)
+    return yaml.dump(
+        dict(data), Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=10_000
+    )
 
 
 # ------------------------------------------------------------------ parsing
@@ -135,7 +139,9 @@ _DIFF_FILE = re.compile(r"^\+\+\+ (?:[ab]/)?(?:\S*/)?(config\.yaml|preprocessing
 def parse_fix(text: str) -> Fix:
     """Read the fix language; raises `FixSyntaxError` with a message that an agent can act on."""
     if len(text) > MAX_FIX_CHARACTERS:
-        raise FixSyntaxError(f"a fix has at most {MAX_FIX_CHARACTERS} characters, found {len(text)}: send the change alone")
+        raise FixSyntaxError(
+            f"a fix has at most {MAX_FIX_CHARACTERS} characters, found {len(text)}: send the change alone"
+        )
     config: list[ConfigEdit] = []
     hunks: list[Hunk] = []
     block: list[tuple[str, str]] = []
@@ -150,7 +156,9 @@ def parse_fix(text: str) -> Fix:
         if current is None:
             raise FixSyntaxError("expected 'config.yaml:' or 'preprocessing.py:' before the first changed line")
         if all(op == " " for op, _ in block):
-            raise FixSyntaxError(f"a block for {current} changes nothing: start removed lines with '-' and added ones with '+'")
+            raise FixSyntaxError(
+                f"a block for {current} changes nothing: start removed lines with '-' and added ones with '+'"
+            )
         hunks.append(Hunk(current, tuple(block)))
         block.clear()
 
@@ -176,7 +184,9 @@ def parse_fix(text: str) -> Fix:
             if not rest:
                 continue
             if current == CODE:
-                raise FixSyntaxError(f"line {number}: put the changed lines of {CODE} below its header, marked with '-' and '+'")
+                raise FixSyntaxError(
+                    f"line {number}: put the changed lines of {CODE} below its header, marked with '-' and '+'"
+                )
             config.append(_assignment(rest, number))
             continue
         if not line:
@@ -200,7 +210,9 @@ def parse_fix(text: str) -> Fix:
         )
     close()
     if not config and not hunks:
-        raise FixSyntaxError("the fix is empty: expected 'config.yaml: dotted.path = value' or a patch of preprocessing.py")
+        raise FixSyntaxError(
+            "the fix is empty: expected 'config.yaml: dotted.path = value' or a patch of preprocessing.py"
+        )
     if len(config) + len(hunks) > MAX_EDITS:
         raise FixSyntaxError(f"a fix has at most {MAX_EDITS} edits, found {len(config) + len(hunks)}")
     changed = sum(hunk.changed for hunk in hunks if hunk.file == CODE)
@@ -218,7 +230,9 @@ def _assignment(text: str, number: int) -> ConfigEdit:
     except yaml.YAMLError:
         raise FixSyntaxError(f"line {number}: {match[2][:80]!r} is not a YAML value") from None
     if not _is_value(value):
-        raise FixSyntaxError(f"line {number}: expected a number, word, true/false, null or a list of those, found {match[2][:80]!r}")
+        raise FixSyntaxError(
+            f"line {number}: expected a number, word, true/false, null or a list of those, found {match[2][:80]!r}"
+        )
     return ConfigEdit(re.sub(r"\[(\d+)\]", r".\1", match[1]), value)
 
 
@@ -338,7 +352,9 @@ def _apply_hunk(hunk: Hunk, text: str) -> str:
     for reading in _readings(hunk):
         old = [line for op, line in reading if op != "+"]
         if not any(line.strip() for line in old):
-            raise FixApplyError(f"a block for {hunk.file} adds lines without saying where: give the line before as context")
+            raise FixApplyError(
+                f"a block for {hunk.file} adds lines without saying where: give the line before as context"
+            )
         found = list(_find(old, lines))
         if found:
             matches = [(start, shift, reading) for start, shift in found]
@@ -347,14 +363,18 @@ def _apply_hunk(hunk: Hunk, text: str) -> str:
         raise FixApplyError(_no_match(hunk, lines))
     if len(matches) > 1:
         places = ", ".join(str(start + 1) for start, _, _ in matches[:5])
-        raise FixApplyError(f"a block matches {hunk.file} in {len(matches)} places (lines {places}): add a context line before or after")
+        raise FixApplyError(
+            f"a block matches {hunk.file} in {len(matches)} places (lines {places}): add a context line before or after"
+        )
     start, shift, reading = matches[0]
     replaced: list[str] = []
     position = start
     for op, line in reading:
         if op == "+":
             if line.strip() and _indent(line) + shift < 0:
-                raise FixApplyError(f"an added line is indented less than {hunk.file} allows there: {line.strip()[:80]!r}")
+                raise FixApplyError(
+                    f"an added line is indented less than {hunk.file} allows there: {line.strip()[:80]!r}"
+                )
             replaced.append(" " * (_indent(line) + shift) + line.strip() if line.strip() else "")
         else:
             if op == " ":
@@ -370,7 +390,9 @@ def _find(old: Sequence[str], lines: Sequence[str]) -> Iterator[tuple[int, int]]
     for start in range(len(lines) - len(old) + 1):
         window = lines[start : start + len(old)]
         indent = _common_indent(window)
-        if all((line.rstrip()[indent:] if line.strip() else "") == want for line, want in zip(window, wanted, strict=True)):
+        if all(
+            (line.rstrip()[indent:] if line.strip() else "") == want for line, want in zip(window, wanted, strict=True)
+        ):
             yield start, indent - base
 
 

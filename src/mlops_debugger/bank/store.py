@@ -52,20 +52,28 @@ class Bank:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         if not self.path.is_file():
-            raise BankError(f"expected a bank at {self.path}, found no file: forge one with 'mlops-debugger forge --out FILE'")
+            raise BankError(
+                f"expected a bank at {self.path}, found no file: forge one with 'mlops-debugger forge --out FILE'"
+            )
         try:
             self._db = sqlite3.connect(f"file:{self.path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
             self.manifest: dict[str, Any] = {
                 key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM manifest")
             }
             if self.manifest.get("format") != FORMAT:
-                raise BankError(f"{self.path} has format {self.manifest.get('format')}, expected {FORMAT}: forge it again")
+                raise BankError(
+                    f"{self.path} has format {self.manifest.get('format')}, expected {FORMAT}: forge it again"
+                )
             (dictionary,) = self._db.execute("SELECT value FROM dictionary").fetchone()
             self._decompressor = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(dictionary))
             rows = self._db.execute(f"SELECT id, {', '.join(_COLUMNS)} FROM scenario ORDER BY id")  # noqa: S608
-            self.entries = tuple(Entry(row[0], row[1], row[2], row[3], row[4], row[5], row[6], bool(row[7])) for row in rows)
+            self.entries = tuple(
+                Entry(row[0], row[1], row[2], row[3], row[4], row[5], row[6], bool(row[7])) for row in rows
+            )
         except (sqlite3.DatabaseError, TypeError) as error:
-            raise BankError(f"{self.path} is not a readable bank ({error}): forge it again or restore the file") from None
+            raise BankError(
+                f"{self.path} is not a readable bank ({error}): forge it again or restore the file"
+            ) from None
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -76,7 +84,7 @@ class Bank:
     def select(
         self, *, split: str | None = None, tier: str | None = None, controls: bool | None = None
     ) -> tuple[Entry, ...]:
-        """The entries of a split and tier (None for any), in the order of their ids; `controls` keeps or drops those."""
+        """The entries of a split and tier (None for any) by id; `controls` keeps those alone, or drops them."""
         return tuple(
             entry
             for entry in self.entries
@@ -89,7 +97,9 @@ class Bank:
         """Read one scenario, checksum verified; raises `BankError`."""
         row = self._db.execute("SELECT blob, sha256 FROM scenario WHERE id = ?", (scenario_id,)).fetchone()
         if row is None:
-            raise BankError(f"{self.path} has no scenario {scenario_id!r}: list them with 'mlops-debugger bank FILE --json'")
+            raise BankError(
+                f"{self.path} has no scenario {scenario_id!r}: list them with 'mlops-debugger bank FILE --json'"
+            )
         blob, checksum = row
         try:
             raw = self._decompressor.decompress(blob)
@@ -127,8 +137,9 @@ class BankWriter:
                 "PRAGMA journal_mode=OFF; PRAGMA page_size=4096;"
                 "CREATE TABLE manifest(key TEXT PRIMARY KEY, value TEXT NOT NULL);"
                 "CREATE TABLE dictionary(value BLOB NOT NULL);"
-                "CREATE TABLE scenario(id TEXT PRIMARY KEY, project TEXT NOT NULL, fault TEXT, site TEXT, category TEXT,"
-                " tier TEXT NOT NULL, split TEXT NOT NULL, silent INTEGER NOT NULL, sha256 TEXT NOT NULL, blob BLOB NOT NULL)"
+                "CREATE TABLE scenario(id TEXT PRIMARY KEY, project TEXT NOT NULL, fault TEXT, site TEXT,"
+                " category TEXT, tier TEXT NOT NULL, split TEXT NOT NULL, silent INTEGER NOT NULL,"
+                " sha256 TEXT NOT NULL, blob BLOB NOT NULL)"
                 " WITHOUT ROWID;"
             )
             full = {**manifest, "format": FORMAT, "scenarios": len(ordered)}

@@ -79,9 +79,7 @@ class _Driver:
             # 48 bits survive readers of JSON whose numbers are doubles; where nothing is drawn, no seed matters.
             seed = secrets.randbits(48) if drawn else 0
         if scenario_id is None:
-            scenario_id = self._selector.select(
-                seed=seed, task_id=task_id, split=split, index=index, controls=controls
-            )
+            scenario_id = self._selector.select(seed=seed, task_id=task_id, split=split, index=index, controls=controls)
         scenario = self._bank.get(scenario_id)
         self._episode = Episode(
             scenario,

@@ -18,7 +18,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from mlops_debugger.bank import Scenario
+from mlops_debugger.contract import MLOpsObservation
 from mlops_debugger.environment import Episode
+from mlops_debugger.grading import grade, prepare
 from mlops_debugger.seeds import derive, generator
 
 Target = Literal["fault", "category", "control"]
@@ -40,9 +42,15 @@ class Probe:
         return self.accuracy - self.chance
 
 
+def reset_observation(scenario: Scenario) -> MLOpsObservation:
+    """What an agent sees of a scenario before its first step."""
+    episode = Episode(scenario, task_id="mixed", seed=0, episode_id="probe", prepare=prepare, grade=grade)
+    return episode.observation()
+
+
 def features(scenario: Scenario, part: Part) -> list[float]:
     """What reset shows of a scenario, as numbers: the run's own, or all the rest."""
-    shown = Episode(scenario, task_id="mixed", seed=0).observation()
+    shown = reset_observation(scenario)
     log = next(meta for meta in shown.available_artifacts if meta.name == "train.log")
     if part == "own numbers":
         loss = shown.run_summary["final_loss"]
@@ -94,7 +102,7 @@ def _label(scenario: Scenario, target: Target) -> str:
 
 
 def _hits(table: NDArray[np.float64], labels: NDArray[np.str_]) -> int:
-    """Right predictions on rows that were held out; classes with too few members cannot be predicted and count as missed."""
+    """Right predictions on held-out rows; classes with a single member count as missed."""
     names, counts = np.unique(labels, return_counts=True)
     keep = np.isin(labels, names[counts >= 2])
     if len(set(labels[keep])) < 2:

@@ -21,7 +21,13 @@ FAULT = Fault(
     category="config_error",
     site="checkpoint.mode",
     sentence="Select the checkpoint in the direction in which the monitored quantity improves.",
-    plants=(ConfigPlant("checkpoint.mode", lambda rng, config: "max" if config["checkpoint.mode"] == "min" else "min", only=("demand_forecast", "loan_outcomes", "ticket_routing")),),
+    plants=(
+        ConfigPlant(
+            "checkpoint.mode",
+            lambda rng, config: "max" if config["checkpoint.mode"] == "min" else "min",
+            only=("demand_forecast", "loan_outcomes", "ticket_routing"),
+        ),
+    ),
     look_alikes=(
         Move("evaluation.batch_size", lambda config: 64),
         Move("training.ema_decay", lambda config: 0.0),

@@ -25,7 +25,10 @@ FAULT = Fault(
             "loan_outcomes",
             "evaluation_targets",
             (
-                ("    return frame[label].astype(\"category\").cat.codes.to_numpy()", "    return pd.factorize(frame[label], sort=True)[0]"),
+                (
+                    '    return frame[label].astype("category").cat.codes.to_numpy()',
+                    "    return pd.factorize(frame[label], sort=True)[0]",
+                ),
                 ("    return np.unique(frame[label], return_inverse=True)[1]",),
             ),
         ),

@@ -22,7 +22,12 @@ FAULT = Fault(
     category="config_error",
     site="optimizer.learning_rate",
     sentence="Lower the learning rate back to the range that this model trains well with.",
-    plants=(ConfigPlant("optimizer.learning_rate", lambda rng, config: scaled(rng, number(config, "optimizer.learning_rate"), 60, 400)),),
+    plants=(
+        ConfigPlant(
+            "optimizer.learning_rate",
+            lambda rng, config: scaled(rng, number(config, "optimizer.learning_rate"), 60, 400),
+        ),
+    ),
     look_alikes=(
         Move("training.grad_clip", lambda config: 1.0),
         Move("scheduler.warmup_steps", lambda config: 40),

@@ -20,7 +20,12 @@ FAULT = Fault(
     category="config_error",
     site="optimizer.learning_rate",
     sentence="Raise the learning rate back to the range that this model trains well with.",
-    plants=(ConfigPlant("optimizer.learning_rate", lambda rng, config: scaled(rng, number(config, "optimizer.learning_rate"), 1 / 2000, 1 / 300)),),
+    plants=(
+        ConfigPlant(
+            "optimizer.learning_rate",
+            lambda rng, config: scaled(rng, number(config, "optimizer.learning_rate"), 1 / 2000, 1 / 300),
+        ),
+    ),
     look_alikes=(
         Move("training.epochs", lambda config: 2 * int(number(config, "training.epochs"))),
         Move("optimizer.weight_decay", lambda config: 0.0),

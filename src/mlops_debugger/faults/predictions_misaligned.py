@@ -27,7 +27,10 @@ FAULT = Fault(
             "loan_outcomes",
             "evaluation_order",
             (
-                ("    return np.random.default_rng(seed).permutation(count)", "    return np.random.RandomState(seed).permutation(count)"),
+                (
+                    "    return np.random.default_rng(seed).permutation(count)",
+                    "    return np.random.RandomState(seed).permutation(count)",
+                ),
                 ("    return np.random.default_rng(seed).permutation(count)",),
             ),
         ),

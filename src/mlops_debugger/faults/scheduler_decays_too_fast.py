@@ -21,7 +21,13 @@ FAULT = Fault(
     category="config_error",
     site="scheduler.step_size",
     sentence="Let the schedule decay after a third of the run or later, not after every epoch.",
-    plants=(ConfigPlant("scheduler.step_size", lambda rng, config: 1 if config["scheduler.name"] == "step" else None, only=("loan_outcomes", "ticket_routing")),),
+    plants=(
+        ConfigPlant(
+            "scheduler.step_size",
+            lambda rng, config: 1 if config["scheduler.name"] == "step" else None,
+            only=("loan_outcomes", "ticket_routing"),
+        ),
+    ),
     look_alikes=(
         Move("optimizer.weight_decay", lambda config: 0.0),
         Move("scheduler.warmup_steps", lambda config: 0),

@@ -19,6 +19,7 @@ import numpy as np
 from mlops_debugger.edits import Value
 from mlops_debugger.faults import Config, ConfigPlant, Fault, Move
 
+
 def _broken(rng: np.random.Generator, config: Config) -> Value:
     columns = config["features.numeric"]
     if not isinstance(columns, list):

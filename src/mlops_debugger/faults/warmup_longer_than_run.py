@@ -21,7 +21,9 @@ FAULT = Fault(
     category="config_error",
     site="scheduler.warmup_steps",
     sentence="Keep the warm-up to a small part of the run.",
-    plants=(ConfigPlant("scheduler.warmup_steps", lambda rng, config: one_of(rng, (50_000, 80_000, 100_000, 200_000))),),
+    plants=(
+        ConfigPlant("scheduler.warmup_steps", lambda rng, config: one_of(rng, (50_000, 80_000, 100_000, 200_000))),
+    ),
     look_alikes=(
         Move("scheduler.name", lambda config: "constant"),
         Move("training.epochs", lambda config: 2 * int(number(config, "training.epochs"))),

@@ -21,6 +21,7 @@ from mlops_debugger.edits import Value
 from mlops_debugger.faults import Config, ConfigPlant, Fault, Move
 from mlops_debugger.faults._values import between, number
 
+
 def _broken(rng: np.random.Generator, config: Config) -> Value:
     # AdamW's decay is multiplied by the learning rate; Adam's and SGD's is part of the gradient.
     if config["optimizer.name"] == "adamw":

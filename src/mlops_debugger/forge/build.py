@@ -107,14 +107,19 @@ class Journal:
         self.path = path
         self._db = sqlite3.connect(path)
         self._db.execute("CREATE TABLE IF NOT EXISTS head(key TEXT PRIMARY KEY, value TEXT)")
-        self._db.execute("CREATE TABLE IF NOT EXISTS try(project TEXT, fault TEXT, number INTEGER, blob BLOB, PRIMARY KEY(project, fault, number))")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS try(project TEXT, fault TEXT, number INTEGER, blob BLOB,"
+            " PRIMARY KEY(project, fault, number))"
+        )
         with self._db:
             self._db.execute("INSERT OR IGNORE INTO head VALUES ('seed_base', ?)", (order.seed_base,))
             self._db.execute("INSERT OR IGNORE INTO head VALUES ('secret', ?)", (secrets.token_hex(16),))
             self._db.execute("INSERT OR IGNORE INTO head VALUES ('version', ?)", (mlops_debugger.__version__,))
         found = self.head("seed_base")
         if found != order.seed_base:
-            raise ForgeError(f"{path} was begun with --seed-base {found}, found {order.seed_base}: use that one, or another --out")
+            raise ForgeError(
+                f"{path} was begun with --seed-base {found}, found {order.seed_base}: use that one, or another --out"
+            )
 
     def head(self, key: str) -> str:
         value = self._db.execute("SELECT value FROM head WHERE key = ?", (key,)).fetchone()[0]
@@ -123,7 +128,10 @@ class Journal:
     def add(self, outcome: Try) -> None:
         blob = zstandard.compress(outcome.model_dump_json().encode(), 3)
         with self._db:
-            self._db.execute("INSERT OR REPLACE INTO try VALUES (?, ?, ?, ?)", (outcome.project, outcome.fault or "", outcome.index, blob))
+            self._db.execute(
+                "INSERT OR REPLACE INTO try VALUES (?, ?, ?, ?)",
+                (outcome.project, outcome.fault or "", outcome.index, blob),
+            )
 
     def tries(self) -> Iterator[Try]:
         for (blob,) in self._db.execute("SELECT blob FROM try ORDER BY project, fault, number"):
@@ -138,7 +146,9 @@ def plan(order: Order) -> list[_Pair]:
     chosen = [name for name in projects() if not order.projects or name in order.projects]
     unknown = [*(set(order.projects) - set(projects())), *(set(order.faults) - set(faults()))]
     if unknown:
-        raise ForgeError(f"no such project or fault: {', '.join(sorted(unknown))}; there are {', '.join([*projects(), *faults()])}")
+        raise ForgeError(
+            f"no such project or fault: {', '.join(sorted(unknown))}; there are {', '.join([*projects(), *faults()])}"
+        )
     pairs = [
         (project, fault_id)
         for fault_id, fault in faults().items()
@@ -149,8 +159,13 @@ def plan(order: Order) -> list[_Pair]:
         raise ForgeError("none of the named faults fits any of the named projects: see 'mlops-debugger catalog'")
     controls = round(CONTROL_SHARE * order.scenarios)
     broken = order.scenarios - controls
-    rows = [_Pair(project, None, controls // len(chosen) + (i < controls % len(chosen))) for i, project in enumerate(chosen)]
-    rows += [_Pair(project, fault, broken // len(pairs) + (i < broken % len(pairs))) for i, (project, fault) in enumerate(pairs)]
+    rows = [
+        _Pair(project, None, controls // len(chosen) + (i < controls % len(chosen))) for i, project in enumerate(chosen)
+    ]
+    rows += [
+        _Pair(project, fault, broken // len(pairs) + (i < broken % len(pairs)))
+        for i, (project, fault) in enumerate(pairs)
+    ]
     return [row for row in rows if row.wanted]
 
 
@@ -180,7 +195,7 @@ def _work(project: str, fault: str | None, index: int, seed_base: str, secret: s
 def build(order: Order, report: Callable[[Progress], None]) -> Summary:
     """Forge a bank; the same order resumes where an earlier one stopped. Raises `ForgeError`.
 
-    `report` is called after every try. The bank is written when every pair is done; the journal stays beside it until then.
+    `report` is called after every try. The bank is written when every pair is done; the journal stays beside it.
     """
     journal = Journal(order.out.with_name(order.out.name + ".journal"), order)
     summary = Summary()
@@ -200,14 +215,20 @@ def build(order: Order, report: Callable[[Progress], None]) -> Summary:
         book(outcome)
     if any(pair.open for pair in pairs.values()):
         _forge_open(order, journal, pairs, book)
-    scenarios = [outcome.draft for outcome in journal.tries() if outcome.draft is not None and (outcome.project, outcome.fault) in pairs]
+    scenarios = [
+        outcome.draft
+        for outcome in journal.tries()
+        if outcome.draft is not None and (outcome.project, outcome.fault) in pairs
+    ]
     manifest = _manifest(order, journal, summary)
     BankWriter(order.out).write(finish(_trim(scenarios, pairs)), manifest)
     journal.close()
     return summary
 
 
-def _forge_open(order: Order, journal: Journal, pairs: dict[tuple[str, str | None], _Pair], book: Callable[[Try], None]) -> None:
+def _forge_open(
+    order: Order, journal: Journal, pairs: dict[tuple[str, str | None], _Pair], book: Callable[[Try], None]
+) -> None:
     secret = journal.head("secret")
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(order.workers, mp_context=context, initializer=_start_worker)

@@ -20,7 +20,9 @@ WEIGHTS = {"curves": 0.25, "report": 0.25, "checks": 0.3, "rarity": 0.2}
 Findings = Mapping[str, Mapping[str, Any]]
 
 
-def pair_parts(proof: SeedProof, healthy: RunResult, broken: RunResult, before: Findings, after: Findings) -> dict[str, float]:
+def pair_parts(
+    proof: SeedProof, healthy: RunResult, broken: RunResult, before: Findings, after: Findings
+) -> dict[str, float]:
     """The parts that the pair alone decides."""
     if broken.crashed:
         return {"curves": 1.0, "report": 1.0, "checks": 1.0}

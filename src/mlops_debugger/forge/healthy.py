@@ -58,7 +58,9 @@ def band_of(project: str) -> HealthyBand:
     try:
         return healthy_bands()[project]
     except KeyError:
-        raise ForgeError(f"no healthy band for project {project}: run 'mlops-debugger calibrate --projects {project}' first") from None
+        raise ForgeError(
+            f"no healthy band for project {project}: run 'mlops-debugger calibrate --projects {project}' first"
+        ) from None
 
 
 def run_artifacts(planted: Planted, sources: dict[str, str], data: Data, result: RunResult) -> dict[str, str]:
@@ -85,7 +87,9 @@ def _repeats(project: Project, base_seed: int, pool: TrainerPool, runs: int) -> 
             config = with_seeds(config, project, {"training.seed": derive(base_seed, "again") % 9_999 + 1})
         result = pool.run({**planted.healthy, CONFIG: config}, data, run_id="r-healthy", started_at=STARTED_AT)
         if result.crashed:
-            raise ForgeError(f"project {project.id}, base seed {base_seed}: a healthy run {result.status}: {result.console[-500:]}")
+            raise ForgeError(
+                f"project {project.id}, base seed {base_seed}: a healthy run {result.status}: {result.console[-500:]}"
+            )
         figures.append(measure(project, data, result))
         if view is None:
             view = view_of(run_artifacts(planted, dict(planted.healthy), data, result), result)
@@ -94,13 +98,17 @@ def _repeats(project: Project, base_seed: int, pool: TrainerPool, runs: int) -> 
     return figures, view
 
 
-def healthy_views(*, count: int, seed_base: str = "healthy", workers: int = 2, only: tuple[str, ...] = ()) -> Iterator[tuple[str, RunView]]:
+def healthy_views(
+    *, count: int, seed_base: str = "healthy", workers: int = 2, only: tuple[str, ...] = ()
+) -> Iterator[tuple[str, RunView]]:
     """`count` healthy runs of every project, as checks see them."""
     for project, _, view in _healthy(count, seed_base, workers, only, runs=1):
         yield project, view
 
 
-def _healthy(count: int, seed_base: str, workers: int, only: tuple[str, ...], runs: int = 2) -> Iterator[tuple[str, list[Figures], RunView]]:
+def _healthy(
+    count: int, seed_base: str, workers: int, only: tuple[str, ...], runs: int = 2
+) -> Iterator[tuple[str, list[Figures], RunView]]:
     chosen = [project for name, project in projects().items() if not only or name in only]
     with TrainerPool(workers) as pool, ThreadPoolExecutor(workers) as threads:
         jobs = [(project, derive(seed_base, project.id, index)) for index in range(count) for project in chosen]
@@ -116,7 +124,9 @@ def _spread(first: Figures, second: Figures) -> float:
     return max(abs(first.actual - second.actual), *gaps)
 
 
-def calibrate(*, count: int, seed_base: str, workers: int, only: tuple[str, ...] = ()) -> Iterator[HealthyBand | tuple[str, RunView]]:
+def calibrate(
+    *, count: int, seed_base: str, workers: int, only: tuple[str, ...] = ()
+) -> Iterator[HealthyBand | tuple[str, RunView]]:
     """Measure `count` pairs per project: yields each view as it comes, then one band per project."""
     pairs: dict[str, list[list[Figures]]] = {}
     losses: dict[str, list[float]] = {}
@@ -133,7 +143,7 @@ def calibrate(*, count: int, seed_base: str, workers: int, only: tuple[str, ...]
             project=project,
             runs=len(runs),
             pairs=len(measured),
-            # The spread of a difference is √2 that of one run; harm compares two runs, so the difference is what counts.
+            # Harm compares two runs, so the spread of a difference is what counts, not that of one run.
             sigma=round(float(np.sqrt(np.mean(np.square(spreads)))), 5),
             skill_mean=round(float(np.mean([f.actual for f in runs])), 4),
             skill_sd=round(float(np.std([f.actual for f in runs])), 4),

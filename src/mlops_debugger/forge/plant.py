@@ -9,7 +9,18 @@ from typing import Any
 
 from mlops_debugger.bank.records import Answer
 from mlops_debugger.contract import FailureCategory
-from mlops_debugger.edits import CODE, CONFIG, ConfigEdit, Fix, Value, apply_fix, diff_fix, format_fix, load_yaml, parse_fix
+from mlops_debugger.edits import (
+    CODE,
+    CONFIG,
+    ConfigEdit,
+    Fix,
+    Value,
+    apply_fix,
+    diff_fix,
+    format_fix,
+    load_yaml,
+    parse_fix,
+)
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import CodePlant, ConfigPlant, Fault, Plant, faults
 from mlops_debugger.grading.sites import code_names, config_names
@@ -64,7 +75,9 @@ def plant(project: Project, fault_id: str | None, base_seed: int) -> Planted | N
     return Planted(project, fault_id, variation, healthy, broken, card, text, touches, answer)
 
 
-def _break(project: Project, chosen: Plant, variation: Variation, healthy: Mapping[str, str], rng: Any) -> dict[str, str] | None:
+def _break(
+    project: Project, chosen: Plant, variation: Variation, healthy: Mapping[str, str], rng: Any
+) -> dict[str, str] | None:
     if isinstance(chosen, ConfigPlant):
         old = dict(variation.config).get(chosen.key, _value(project, healthy[CONFIG], chosen.key))
         value = chosen.broken(rng, _canonical(project, healthy[CONFIG]))
@@ -79,9 +92,14 @@ def _break(project: Project, chosen: Plant, variation: Variation, healthy: Mappi
     spelling = variation.spellings.get(slot.name, 0)
     texts = chosen.broken[spelling] if spelling < len(chosen.broken) else ()
     if not texts:
-        raise ForgeError(f"fault at {project.id}/{slot.name}: no broken text for spelling {spelling}: give one for every spelling")
+        raise ForgeError(
+            f"fault at {project.id}/{slot.name}: no broken text for spelling {spelling}: give one for every spelling"
+        )
     text = texts[int(rng.integers(len(texts)))]
-    return {**healthy, slot.file: replace_once(healthy[slot.file], slot.spellings[spelling], text, f"{project.id}/{slot.name}")}
+    return {
+        **healthy,
+        slot.file: replace_once(healthy[slot.file], slot.spellings[spelling], text, f"{project.id}/{slot.name}"),
+    }
 
 
 def _allows_none(key: str) -> bool:
@@ -106,11 +124,15 @@ def canonical_config(project: Project, sources: Mapping[str, str]) -> dict[str, 
     return _canonical(project, sources[CONFIG])
 
 
-def _gold(project: Project, fault: Fault, chosen: Plant, healthy: Mapping[str, str], broken: Mapping[str, str]) -> tuple[Fix, Answer]:
+def _gold(
+    project: Project, fault: Fault, chosen: Plant, healthy: Mapping[str, str], broken: Mapping[str, str]
+) -> tuple[Fix, Answer]:
     categories = (fault.category, *fault.also)
     if isinstance(chosen, CodePlant):
         names = code_names(broken[CODE], healthy[CODE])
-        return diff_fix(broken[CODE], healthy[CODE]), Answer(categories=categories, file=CODE, field=_title(names), names=names)
+        return diff_fix(broken[CODE], healthy[CODE]), Answer(
+            categories=categories, file=CODE, field=_title(names), names=names
+        )
     path = project.dialect[chosen.key]
     fix = Fix(config=(ConfigEdit(path, _value(project, healthy[CONFIG], chosen.key)),))
     return fix, config_answer(project, broken[CONFIG], chosen.key, categories)
@@ -129,7 +151,7 @@ def config_answer(project: Project, config: str, key: str, categories: tuple[Fai
 
 
 def _prove_text(project: Project, text: str, healthy: Mapping[str, str], broken: Mapping[str, str]) -> None:
-    """The gold fix, as text, must turn the broken twin into the healthy one; training is repeatable, so harm is then 0."""
+    """The gold fix, as text, must give the healthy twin; training is repeatable, so its harm is then 0."""
     files = {CONFIG: broken[CONFIG], CODE: broken[CODE]}
     fixed = apply_fix(parse_fix(text), files, project.dialect)
     if fixed[CODE] != healthy[CODE] or load_yaml(fixed[CONFIG]) != load_yaml(healthy[CONFIG]):

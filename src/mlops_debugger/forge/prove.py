@@ -50,7 +50,14 @@ class Prover:
     """Runs one planted scenario; counts the runs that it needed."""
 
     def __init__(
-        self, planted: Planted, run_seeds: tuple[int, ...], run_id: str, started_at: str, pool: TrainerPool, *, boosters: bool = True
+        self,
+        planted: Planted,
+        run_seeds: tuple[int, ...],
+        run_id: str,
+        started_at: str,
+        pool: TrainerPool,
+        *,
+        boosters: bool = True,
     ) -> None:
         self.planted = planted
         self.boosters = boosters
@@ -67,7 +74,9 @@ class Prover:
         if index not in self.data:
             self.data[index] = project.generate(self.run_seeds[index], self.planted.variation.data)
         config = seeded_config(sources[CONFIG], project, self.run_seeds, index)
-        result = self.pool.run({**sources, CONFIG: config}, self.data[index], run_id=self.run_id, started_at=self.started_at)
+        result = self.pool.run(
+            {**sources, CONFIG: config}, self.data[index], run_id=self.run_id, started_at=self.started_at
+        )
         self.runs += 1
         return result, measure(project, self.data[index], result)
 
@@ -107,7 +116,9 @@ class Prover:
             edited = load_yaml(self.planted.broken[CONFIG])
             set_path(edited, path, value)
             sources = {**self.planted.broken, CONFIG: dump_yaml(edited)}
-            if all(seed_verdict(self.train(sources, index)[1], proof, sigma) == 1.0 for index, proof in enumerate(seeds)):
+            if all(
+                seed_verdict(self.train(sources, index)[1], proof, sigma) == 1.0 for index, proof in enumerate(seeds)
+            ):
                 found[key] = config_answer(project, self.planted.broken[CONFIG], key, (category_of(key),))
         return tuple(found.values())
 

@@ -56,7 +56,9 @@ def base_seed_of(seed_base: str, project: str, fault: str | None, index: int) ->
     return derive(seed_base, "scenario", project, fault or "(control)", index)
 
 
-def attempt(project_id: str, fault_id: str | None, index: int, *, seed_base: str, secret: str, pool: TrainerPool) -> Try:
+def attempt(
+    project_id: str, fault_id: str | None, index: int, *, seed_base: str, secret: str, pool: TrainerPool
+) -> Try:
     """Try to make one scenario."""
     started = time.process_time()
     base_seed = base_seed_of(seed_base, project_id, fault_id, index)
@@ -64,7 +66,13 @@ def attempt(project_id: str, fault_id: str | None, index: int, *, seed_base: str
 
     def rejected(reason: str, detail: str = "", runs: int = 0) -> Try:
         return Try(
-            project=project_id, fault=fault_id, index=index, reason=reason, detail=detail, runs=runs, cpu=time.process_time() - started
+            project=project_id,
+            fault=fault_id,
+            index=index,
+            reason=reason,
+            detail=detail,
+            runs=runs,
+            cpu=time.process_time() - started,
         )
 
     planted = plant(project, fault_id, base_seed)
@@ -83,7 +91,13 @@ def attempt(project_id: str, fault_id: str | None, index: int, *, seed_base: str
         proof = outcome
     draft = _draft(planted, proof, band, base_seed, run_id, prover.started_at, secret)
     return Try(
-        project=project_id, fault=fault_id, index=index, reason=None, draft=draft, runs=prover.runs, cpu=time.process_time() - started
+        project=project_id,
+        fault=fault_id,
+        index=index,
+        reason=None,
+        draft=draft,
+        runs=prover.runs,
+        cpu=time.process_time() - started,
     )
 
 
@@ -91,7 +105,9 @@ def _control(prover: Prover) -> Proof:
     """A control is one healthy run; it has no twin and nothing to prove."""
     result, figures = prover.train(prover.planted.healthy, 0)
     if figures.crashed:
-        raise ForgeError(f"project {prover.planted.project.id}: a healthy control {result.status}: {result.console[-300:]}")
+        raise ForgeError(
+            f"project {prover.planted.project.id}: a healthy control {result.status}: {result.console[-300:]}"
+        )
     seeds = (SeedProof(healthy=figures, broken=figures, harm=0.0),)
     return Proof(seeds, result, result, prover.data[0], (), prover.runs, prover.run_seeds)
 
@@ -99,7 +115,8 @@ def _control(prover: Prover) -> Proof:
 def started_at_of(base_seed: int) -> str:
     """When the synthetic clock says that the run started: a working day and hour that no run outlasts."""
     rng = generator(base_seed, "clock")
-    return f"2026-{rng.integers(1, 7):02d}-{rng.integers(1, 28):02d}T{rng.integers(7, 19):02d}:{rng.integers(60):02d}:{rng.integers(60):02d}"
+    month, day, hour = rng.integers(1, 7), rng.integers(1, 28), rng.integers(7, 19)
+    return f"2026-{month:02d}-{day:02d}T{hour:02d}:{rng.integers(60):02d}:{rng.integers(60):02d}"
 
 
 @functools.cache
@@ -112,7 +129,9 @@ def look(view: RunView) -> dict[str, dict[str, Any]]:
     return {name: run(view).as_dict() for name, run in _check_functions().items()}
 
 
-def _draft(planted: Planted, proof: Proof, band: HealthyBand, base_seed: int, run_id: str, started_at: str, secret: str) -> Scenario:
+def _draft(
+    planted: Planted, proof: Proof, band: HealthyBand, base_seed: int, run_id: str, started_at: str, secret: str
+) -> Scenario:
     healthy = run_artifacts(planted, dict(planted.healthy), proof.data, proof.healthy)
     broken = run_artifacts(planted, dict(planted.broken), proof.data, proof.broken) if planted.fault_id else healthy
     healthy_findings = look(view_of(healthy, proof.healthy))
@@ -179,7 +198,10 @@ def artifact_meta(artifacts: dict[str, str], started_at: str, base_seed: int) ->
     """Names, sizes and days. Days, not minutes: when a run ended would tell how much it trained."""
     rng = generator(base_seed, "modified")
     day, month = int(started_at[8:10]), started_at[:8]
-    before = {name: f"{month}{max(1, day - int(rng.integers(0, 4))):02d}" for name in ("config.yaml", "preprocessing.py", "model_card.json")}
+    before = {
+        name: f"{month}{max(1, day - int(rng.integers(0, 4))):02d}"
+        for name in ("config.yaml", "preprocessing.py", "model_card.json")
+    }
     metas = []
     for name in ARTIFACTS:
         text = artifacts[name]
@@ -190,6 +212,11 @@ def artifact_meta(artifacts: dict[str, str], started_at: str, base_seed: int) ->
         else:
             size = f"{len(text.splitlines())} lines"
         metas.append(
-            ArtifactMeta(name=name, description=DESCRIPTIONS[name], size_hint=size, last_modified=before.get(name, started_at[:10]))
+            ArtifactMeta(
+                name=name,
+                description=DESCRIPTIONS[name],
+                size_hint=size,
+                last_modified=before.get(name, started_at[:10]),
+            )
         )
     return tuple(metas)

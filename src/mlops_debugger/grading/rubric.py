@@ -46,7 +46,10 @@ def guards(figures: Figures, healthy: Figures) -> tuple[str, ...]:
         if abs(after - before) > 0.2 * before:
             broken.append(f"{split}: {after} rows, its twin has {before}")
         shares = figures.class_shares.get(split, [])
-        if any(abs(new - old) > 0.2 * old + 0.02 for new, old in zip(shares, healthy.class_shares.get(split, []), strict=False)):
+        if any(
+            abs(new - old) > 0.2 * old + 0.02
+            for new, old in zip(shares, healthy.class_shares.get(split, []), strict=False)
+        ):
             broken.append(f"{split}: other classes than its twin")
         if abs(figures.reported.get(split, -1.0) - figures.recomputed.get(split, 1.0)) > _SELF_AGREEMENT:
             broken.append(f"{split}: the report disagrees with its own predictions")
@@ -69,7 +72,10 @@ def seed_verdict(figures: Figures, proof: SeedProof, sigma: float) -> float:
 
 def fix_worth(scenario: Scenario, trial: TrialResult) -> float:
     """The fix row's share: the worst seed decides, halved for every touch beyond what the gold fix needs."""
-    verdicts = [seed_verdict(figures, proof, scenario.sigma) for figures, proof in zip(trial.figures, scenario.proofs, strict=False)]
+    verdicts = [
+        seed_verdict(figures, proof, scenario.sigma)
+        for figures, proof in zip(trial.figures, scenario.proofs, strict=False)
+    ]
     worst = min(verdicts, default=0.0)
     if worst > 0 and len(verdicts) < len(scenario.proofs):
         return 0.0

@@ -43,7 +43,7 @@ def config_names(config: Mapping[str, Any], path: str, canonical: str) -> dict[s
 
 
 def code_names(broken: str, healthy: str) -> dict[str, float]:
-    """Accepted names of a code site: whatever is named on the changed lines of either version, and its function for half."""
+    """Accepted names of a code site: what the changed lines of either version name, and their function for half."""
     changed_old, changed_new = _changed_lines(broken, healthy)
     names: dict[str, float] = {}
     for text, lines in ((broken, changed_old), (healthy, changed_new)):

@@ -20,7 +20,9 @@ from mlops_debugger.runs.workspace import render, with_seeds
 from mlops_debugger.seeds import derive
 
 _CACHE = 4096
-CODE_REFUSED = "code patches are not run here: start the server with --allow-code on a machine of your own, or send a config edit"
+CODE_REFUSED = (
+    "code patches are not run here: start the server with --allow-code on a machine of your own, or send a config edit"
+)
 
 
 def training_seed(data_seed: int) -> int:
@@ -59,7 +61,9 @@ class Trials:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -85,7 +89,9 @@ class Trials:
             else:
                 result = _carry_out(request, self._pool)
         except (PoolError, OSError, MemoryError) as error:
-            return TrialResult("infrastructure", (), f"the trial could not be carried out: {type(error).__name__}", request.touches)
+            return TrialResult(
+                "infrastructure", (), f"the trial could not be carried out: {type(error).__name__}", request.touches
+            )
         with self._lock:
             self._cache[key] = result
             if len(self._cache) > _CACHE:

@@ -53,7 +53,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Slot:
-    """A place of preprocessing.py (or another template file) with several equivalent spellings; the first is the template's.
+    """A place of a template file with several equivalent spellings; the first is the template's.
 
     Every spelling stands exactly once in the file once it is rendered. Spellings of a slot may differ in the number of
     lines; a fault's broken text has as many lines as the spelling that it replaces.

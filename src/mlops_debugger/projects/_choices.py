@@ -23,7 +23,11 @@ def tidy(value: float, digits: int = 2) -> float:
 
 
 def training_choices(
-    rng: np.random.Generator, *, rates: Mapping[str, tuple[float, float]], epochs: tuple[int, int], batches: Sequence[int]
+    rng: np.random.Generator,
+    *,
+    rates: Mapping[str, tuple[float, float]],
+    epochs: tuple[int, int],
+    batches: Sequence[int],
 ) -> dict[str, Value]:
     """Canonical keys of optimiser, schedule, checkpoint and batches.
 

@@ -15,7 +15,16 @@ from mlops_debugger.runs.records import Record
 
 SPLITS = ("validation", "test")
 CRASHED = Figures(
-    crashed=True, finite=False, actual=-1.0, live=-1.0, reported={}, recomputed={}, split_sizes={}, class_shares={}, epochs=0, parameters=0
+    crashed=True,
+    finite=False,
+    actual=-1.0,
+    live=-1.0,
+    reported={},
+    recomputed={},
+    split_sizes={},
+    class_shares={},
+    epochs=0,
+    parameters=0,
 )
 
 
@@ -34,7 +43,9 @@ def measure(project: Project, data: Data, result: RunResult) -> Figures:
         truth, prediction = _split(project, data, result.record, split)
         recomputed[split] = project.skill(project.metric.compute(truth, prediction), naive) if truth.size else -1.0
         sizes[split] = len(truth)
-        shares[split] = [float(np.mean(truth == position)) for position in range(len(data.classes))] if truth.size else []
+        shares[split] = (
+            [float(np.mean(truth == position)) for position in range(len(data.classes))] if truth.size else []
+        )
     return Figures(
         crashed=False,
         finite=all(skill is not None for skill in skills.values()),
@@ -75,7 +86,11 @@ def _named(prediction: FloatArray, positions: FloatArray | None) -> FloatArray:
     if positions is None:
         return prediction
     valid = np.isfinite(prediction) & (prediction >= 0) & (prediction < len(positions))
-    return np.where(valid, positions[np.where(valid, prediction, 0).astype(int)], -1.0) if len(positions) else np.full_like(prediction, -1.0)
+    return (
+        np.where(valid, positions[np.where(valid, prediction, 0).astype(int)], -1.0)
+        if len(positions)
+        else np.full_like(prediction, -1.0)
+    )
 
 
 def _aligned(labels: Labels, row_id: FloatArray) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -89,7 +104,12 @@ def served_score(project: Project, data: Data, sample: str, record: Record) -> f
     """The metric of the predictions for a serving sample, None where they are not one finite answer for every row."""
     labels = data.labels[sample]
     row_id, prediction = record.arrays.get("row_id"), record.arrays.get("prediction")
-    if row_id is None or prediction is None or prediction.shape != labels.target.shape or row_id.shape != labels.row_id.shape:
+    if (
+        row_id is None
+        or prediction is None
+        or prediction.shape != labels.target.shape
+        or row_id.shape != labels.row_id.shape
+    ):
         return None
     rows = _aligned(labels, row_id)
     if (rows < 0).any() or len(np.unique(rows)) != len(rows) or not np.isfinite(prediction).all():
@@ -122,7 +142,7 @@ def _split(project: Project, data: Data, record: Record, split: str) -> tuple[Fl
 
 
 def with_live(project: Project, data: Data, result: RunResult) -> dict[str, str]:
-    """The run's outputs, with the monitoring job's block in eval_results.json: the live sample, scored by the parent."""
+    """The run's outputs, with the monitoring job's block in eval_results.json: the live sample, scored here."""
     outputs = dict(result.outputs)
     if result.crashed or "eval_results.json" not in outputs:
         return outputs

@@ -101,7 +101,9 @@ class _Worker:
             raise PoolError(f"a warm worker gave no answer within {seconds:.0f} s")
         line = stdout.readline()
         if not line:
-            raise PoolError(f"a warm worker ended (exit code {self.process.poll()}); see its messages on standard error")
+            raise PoolError(
+                f"a warm worker ended (exit code {self.process.poll()}); see its messages on standard error"
+            )
         reply: dict[str, Any] = json.loads(line)
         return reply
 
@@ -138,7 +140,9 @@ class TrainerPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -220,4 +224,3 @@ def _text(path: Path) -> str | None:
             return handle.read(_MAX_ARTIFACT_BYTES).decode("utf-8", "replace")
     except OSError:
         return None
-

@@ -41,9 +41,13 @@ def warm_up() -> None:
         importlib.import_module(name)
     torch = importlib.import_module("torch")
     torch.set_num_threads(1)
-    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.Flatten(), torch.nn.Linear(72, 3)).double()
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.Flatten(), torch.nn.Linear(72, 3)
+    ).double()
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
-    loss = torch.nn.functional.cross_entropy(model(torch.zeros(4, 1, 8, 8, dtype=torch.float64)), torch.zeros(4, dtype=torch.long))
+    loss = torch.nn.functional.cross_entropy(
+        model(torch.zeros(4, 1, 8, 8, dtype=torch.float64)), torch.zeros(4, dtype=torch.long)
+    )
     loss.backward()
     optimizer.step()
     preprocessing = importlib.import_module("sklearn.preprocessing")
@@ -101,7 +105,9 @@ class _Run:
             try:
                 os.close(ready_read)
                 os.close(go_write)
-                code = _child(request["folder"], int(request["memory"]), float(request["seconds"]), ready_write, go_read)
+                code = _child(
+                    request["folder"], int(request["memory"]), float(request["seconds"]), ready_write, go_read
+                )
             finally:
                 os._exit(code)
         os.close(ready_write)
@@ -134,7 +140,12 @@ class _Run:
             word = "completed"
         else:
             word = "crashed" if code == 3 else "killed"
-        return {"phase": "ended", "status": word, "cpu": usage.ru_utime + usage.ru_stime, "seconds": time.monotonic() - self.started}
+        return {
+            "phase": "ended",
+            "status": word,
+            "cpu": usage.ru_utime + usage.ru_stime,
+            "seconds": time.monotonic() - self.started,
+        }
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ def replace_once(text: str, old: str, new: str, where: str) -> str:
 
 
 def render(project: Project, variation: Variation) -> dict[str, str]:
-    """The healthy sources of a variation: every slot in its spelling, config.yaml with its values, order and comments."""
+    """The healthy sources of a variation: slots in their spellings, config.yaml with values, order and comments."""
     sources = project.sources()
     for slot in project.slots:
         spelling = slot.spellings[variation.spellings.get(slot.name, 0)]
@@ -30,7 +30,10 @@ def render(project: Project, variation: Variation) -> dict[str, str]:
     config = load_yaml(sources[CONFIG])
     for key, value in variation.config.items():
         set_path(config, project.dialect[key], list(value) if isinstance(value, list | tuple) else value)
-    order = [*variation.style.get("sections", ()), *(name for name in config if name not in variation.style.get("sections", ()))]
+    order = [
+        *variation.style.get("sections", ()),
+        *(name for name in config if name not in variation.style.get("sections", ())),
+    ]
     comments: Mapping[str, str] = variation.style.get("comments", {})
     blocks = [(f"# {comments[name]}\n" if name in comments else "") + dump_yaml({name: config[name]}) for name in order]
     sources[CONFIG] = "\n".join(blocks)

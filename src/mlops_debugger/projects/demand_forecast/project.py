@@ -136,19 +136,15 @@ SLOTS = (
     Slot(
         "decode",
         (
-            "    above = outputs * scaling.label_sd + scaling.label_mean\n"
-            '    return above + table["level"].to_numpy()',
-            '    base = table["level"].to_numpy()\n'
-            "    return outputs * scaling.label_sd + scaling.label_mean + base",
+            '    above = outputs * scaling.label_sd + scaling.label_mean\n    return above + table["level"].to_numpy()',
+            '    base = table["level"].to_numpy()\n    return outputs * scaling.label_sd + scaling.label_mean + base',
         ),
     ),
     Slot(
         "scored_pairs",
         (
-            "    forecasts = decode(outputs, table, scaling)\n"
-            '    return frame["target"].to_numpy(), forecasts',
-            '    measured = frame["target"].to_numpy()\n'
-            "    return measured, decode(outputs, table, scaling)",
+            '    forecasts = decode(outputs, table, scaling)\n    return frame["target"].to_numpy(), forecasts',
+            '    measured = frame["target"].to_numpy()\n    return measured, decode(outputs, table, scaling)',
         ),
     ),
 )

@@ -35,8 +35,14 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
     sealed = _sample(generator(seed, "sealed"), world, 620, months, months + 6, first_id=900_001, choices=choices)
     return Data(
         files={"snapshots.csv": csv_bytes(rows["columns"])},
-        serving={name: {"snapshots.csv": csv_bytes(_blind(part["columns"]))} for name, part in (("live", live), ("sealed", sealed))},
-        labels={name: Labels(part["row_id"], part["target"]) for name, part in (("rows", rows), ("live", live), ("sealed", sealed))},
+        serving={
+            name: {"snapshots.csv": csv_bytes(_blind(part["columns"]))}
+            for name, part in (("live", live), ("sealed", sealed))
+        },
+        labels={
+            name: Labels(part["row_id"], part["target"])
+            for name, part in (("rows", rows), ("live", live), ("sealed", sealed))
+        },
         classes=OUTCOMES,
     )
 
@@ -107,7 +113,14 @@ def _draw(rng: np.random.Generator, world: Mapping[str, Any], accounts: int, fir
 
 
 def _sample(
-    rng: np.random.Generator, world: Mapping[str, Any], accounts: int, first: int, last: int, *, first_id: int, choices: Mapping[str, Value]
+    rng: np.random.Generator,
+    world: Mapping[str, Any],
+    accounts: int,
+    first: int,
+    last: int,
+    *,
+    first_id: int,
+    choices: Mapping[str, Value],
 ) -> dict[str, Any]:
     drawn = _draw(rng, world, accounts, first, last)
     owner = drawn["owner"]
@@ -122,7 +135,9 @@ def _sample(
     income = np.where(rng.random(accounts) < 0.1, -999.0, drawn["income"])[owner]
     credit = np.where(rng.random(accounts) < 0.06, -999.0, drawn["credit"])[owner]
     fee = np.where(target == 0, 0.0, np.round(np.exp(rng.normal(3.4 + 0.9 * target, 0.5, size=n)), 2))
-    late: list[object] = [None if blank else int(value) for blank, value in zip(rng.random(n) < 0.05, drawn["late"], strict=True)]
+    late: list[object] = [
+        None if blank else int(value) for blank, value in zip(rng.random(n) < 0.05, drawn["late"], strict=True)
+    ]
     south = drawn["south"][owner]
     columns: dict[str, Any] = {
         "row_id": row_id,

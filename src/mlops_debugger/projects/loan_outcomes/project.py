@@ -134,7 +134,16 @@ def vary(rng: np.random.Generator) -> Variation:
         epochs=(18, 24),
         batches=(112, 128, 144),
     )
-    numeric = ["age", "income", "credit_score", "balance", "utilisation", "months_on_book", "late_payments", "inquiries"]
+    numeric = [
+        "age",
+        "income",
+        "credit_score",
+        "balance",
+        "utilisation",
+        "months_on_book",
+        "late_payments",
+        "inquiries",
+    ]
     rng.shuffle(numeric)
     config |= {
         "training.seed": int(rng.integers(1, 10_000)),
@@ -144,7 +153,9 @@ def vary(rng: np.random.Generator) -> Variation:
         "data.validation_share": pick(rng, (0.2, 0.22, 0.25)),
         "data.test_share": pick(rng, (0.25, 0.28, 0.3)),
         "features.numeric": list(numeric),
-        "features.categorical": pick(rng, (["region", "product"], ["product", "region"], ["region", "product", "branch"])),
+        "features.categorical": pick(
+            rng, (["region", "product"], ["product", "region"], ["region", "product", "branch"])
+        ),
         "features.clip_quantiles": pick(rng, ([0.005, 0.995], [0.01, 0.99], [0.02, 0.98])),
         "model.hidden_dims": pick(rng, ([64, 64], [64, 32], [96, 48], [80, 64])),
         "model.activation": pick(rng, ("relu", "gelu", "silu")),
@@ -171,8 +182,13 @@ def card(variation: Variation, rng: np.random.Generator) -> dict[str, Any]:
         "purpose": "Predict next-quarter outcome of every account snapshot for the collections planner.",
         "primary_metric": {"name": "f1", "average": "macro", "why": "all three outcomes matter alike"},
         "classes": ["current", "late", "default"],
-        "label": {"column": "outcome", "definition": "confirmed at the end of the quarter; disputed outcomes stay open"},
-        "split_policy": "An account belongs to exactly one split. Test rows are scored once, with the selected checkpoint.",
+        "label": {
+            "column": "outcome",
+            "definition": "confirmed at the end of the quarter; disputed outcomes stay open",
+        },
+        "split_policy": (
+            "An account belongs to exactly one split. Test rows are scored once, with the selected checkpoint."
+        ),
         "inputs": {
             "numeric": "as in the ledger, amounts in currency units; -999 means unknown",
             "known_at_prediction": "everything except outcome, outcome_30d and recovery_fee",
@@ -184,7 +200,11 @@ def card(variation: Variation, rng: np.random.Generator) -> dict[str, Any]:
             "epochs": [10, 40],
             "weight_decay_max": 1e-3,
         },
-        "encoders": {"employer": "cross-fitted target means", "categories": "one-hot", "version": f"enc-{rng.integers(2, 6)}"},
+        "encoders": {
+            "employer": "cross-fitted target means",
+            "categories": "one-hot",
+            "version": f"enc-{rng.integers(2, 6)}",
+        },
         "dataset_version": pick(rng, ("2025-11", "2025-12", "2026-01")),
         "last_reviewed": pick(rng, ("2025-10-02", "2025-12-11", "2026-01-20")),
     }
