@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from websockets.sync.client import connect
 
 from mlops_debugger import contract
-from mlops_debugger.bank import Bank, starter_bank_path
+from mlops_debugger.bank import Bank
 from mlops_debugger.environment import Selector
 from mlops_debugger.errors import BankError, EpisodeError, RunError
 from mlops_debugger.grading import TrialRequest, TrialResult
@@ -448,8 +448,6 @@ def test_fix_trials_do_not_block_other_sessions(bank_path: Path, bank: Bank) -> 
 
 def test_real_trials_over_the_wire(bank_path: Path, bank: Bank) -> None:
     """A config edit is graded by training again; a patch is a stranger's code, which nobody switched on here."""
-    if bank_path != starter_bank_path():
-        pytest.skip("hand-made scenarios cannot be trained")
     with (
         AsyncTrials() as trials,
         local_server(create_server_app(bank_path, trials)) as address,
