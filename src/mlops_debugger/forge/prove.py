@@ -57,10 +57,10 @@ class Prover:
         started_at: str,
         pool: TrainerPool,
         *,
-        boosters: bool = True,
+        counters: bool = True,
     ) -> None:
         self.planted = planted
-        self.boosters = boosters
+        self.counters = counters
         self.run_seeds = run_seeds
         self.run_id = run_id
         self.started_at = started_at
@@ -98,7 +98,7 @@ class Prover:
                 first = (healthy_run, broken_run)
         if first is None:
             return Rejected("no seeds")
-        others = self._cures(tuple(seeds), sigma)
+        others = self._cures(tuple(seeds), sigma) if self.counters else ()
         if len(others) >= MAX_ANSWERS:
             return Rejected("not specific", ", ".join(answer.field for answer in others))
         return Proof(tuple(seeds), first[0], first[1], self.data[0], others, self.runs, self.run_seeds)
@@ -109,7 +109,7 @@ class Prover:
         own = self.planted.answer.field if self.planted.answer else ""
         found: dict[str, Answer] = {}
         config = canonical_config(project, self.planted.broken)
-        for key, value in counter_moves(self.planted.fault_id, config, boosters=self.boosters):
+        for key, value in counter_moves(self.planted.fault_id, config):
             path = project.dialect.get(key)
             if path is None or path == own or key in found or config[key] == value:
                 continue
@@ -136,7 +136,7 @@ def category_of(key: str) -> FailureCategory:
     return "config_error"
 
 
-def counter_moves(fault_id: str | None, config: Config, *, boosters: bool = True) -> Iterator[tuple[str, Value]]:
+def counter_moves(fault_id: str | None, config: Config) -> Iterator[tuple[str, Value]]:
     """The fault's own counter edits, then boosters that anybody would try."""
     if fault_id is not None:
         for move in faults()[fault_id].look_alikes:
@@ -144,8 +144,6 @@ def counter_moves(fault_id: str | None, config: Config, *, boosters: bool = True
                 value = move.value(config)
                 if value is not None:
                     yield move.key, value
-    if not boosters:
-        return
     rate = config["optimizer.learning_rate"]
     epochs = config["training.epochs"]
     if isinstance(rate, int | float) and isinstance(epochs, int):

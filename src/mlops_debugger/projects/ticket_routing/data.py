@@ -39,6 +39,7 @@ class _World:
     """What is the same for every ticket of a seed: the lexicon and what its words mean (arrays of word ids)."""
 
     lexicon: tuple[str, ...]
+    written: NDArray[np.object_]  # how words are written, see `_variants`
     common: IntArray
     negations: IntArray
     fillers: IntArray
@@ -78,7 +79,7 @@ def _number(choices: Mapping[str, Value], name: str) -> float:
 
 def _world(rng: np.random.Generator) -> _World:
     """Invent the lexicon."""
-    sizes = {"fillers": 150, "topics": 2 * 18, "moods": 2 * 5, "rare": 2400, "signatures": 2600}
+    sizes = {"fillers": 150, "topics": 2 * 18, "moods": 2 * 5, "rare": 5000, "signatures": 2600}
     base = len(_SYLLABLES)
     codes = rng.choice(base**3, size=sum(sizes.values()) + 4, replace=False)
     made = [_SYLLABLES[c // base**2] + _SYLLABLES[c // base % base] + _SYLLABLES[c % base] for c in codes.tolist()]
@@ -93,6 +94,7 @@ def _world(rng: np.random.Generator) -> _World:
     typo[first : first + len(misspelt)] = ids[first + len(made) :]
     return _World(
         lexicon,
+        _variants(lexicon),
         common=ids[: len(COMMON)],
         negations=ids[len(COMMON) : first],
         fillers=spans["fillers"],
@@ -132,7 +134,10 @@ def _sample(
     topic = (rng.random(n) < 0.48).astype(np.int64)
     mood = (rng.random(n) < 0.5).astype(np.int64)
     negated = rng.random(n) < 0.3
-    target = 2 * topic + np.where(negated, 1 - mood, mood)
+    # Some customers do not say what is wrong; mostly something is.
+    vague = rng.random(n) < _number(choices, "vague_share")
+    in_trouble = np.where(vague, rng.random(n) < 0.78, np.where(negated, 1 - mood, mood))
+    target = 2 * topic + in_trouble
     meant = target.copy()
     # Exactly the agreed share of customers is managed, so that samples differ in little but their texts.
     desk = np.where(
@@ -142,9 +147,7 @@ def _sample(
     slip = rng.random(n) < _number(choices, "slip_share")
     target = np.where(slip, (target + rng.integers(1, 4, size=n)) % 4, target)
     signature = world.signatures[skip : skip + count]
-    subject, body = _texts(
-        rng, world, topic, mood, negated, signature[owner], _number(choices, "vague_share"), later=days[0] > 0
-    )
+    subject, body = _texts(rng, world, topic, mood, negated, vague, signature[owner], later=days[0] > 0)
     # The first desk to see a ticket starts low.
     first = np.where(rng.random(n) < np.array([0.0, 0.68, 0.22, 0.72])[target], np.maximum(target - 1, 0), target)
     is_open = rng.random(n) < _number(choices, "open_share") * np.array([0.5, 0.9, 0.7, 1.9])[target]
@@ -174,8 +177,8 @@ def _texts(
     topic: IntArray,
     mood: IntArray,
     negated: NDArray[np.bool_],
+    vague: NDArray[np.bool_],
     signature: IntArray,
-    vague_share: float,
     *,
     later: bool,
 ) -> tuple[list[str], list[str]]:
@@ -192,7 +195,6 @@ def _texts(
     decisive[:, 4] = np.where(negated, _zipf(rng, world.negations, n), decisive[:, 4])
     decisive[rng.random(n) < 0.9, 5] = -1
     decisive[:, 6] = world.moods[mood, _zipf(rng, np.arange(world.moods.shape[1]), n, 0.5)]
-    vague = rng.random(n) < vague_share  # some customers do not say what is wrong
     decisive[vague, 3:] = _chatter(rng, world, (int(vague.sum()), _WIDTH - 3))
     decisive[rng.random(n) < 0.6, 7] = -1
     count = rng.integers(2, _SENTENCES + 1, size=n)
@@ -201,7 +203,7 @@ def _texts(
     astray = rng.random((n, _SENTENCES)) < 0.18
     core[..., 1] = np.where(astray, _zipf(rng, world.negations, (n, _SENTENCES)), core[..., 1])
     core[..., 3] = np.where(
-        rng.random((n, _SENTENCES)) < 0.14, rng.choice(world.rare, size=(n, _SENTENCES)), core[..., 3]
+        rng.random((n, _SENTENCES)) < 0.25, rng.choice(world.rare, size=(n, _SENTENCES)), core[..., 3]
     )
     core[np.arange(_SENTENCES) >= count[:, None]] = -1
     place = rng.random(n)
@@ -219,8 +221,7 @@ def _texts(
     named[world.topics[:, ::2]] = True  # every other word of a topic is a product's name, with a capital
     named[signature] = True
     styled = [_styled(rng, world, block, named) for block in (head, mail, core, sign[:, None, :])]
-    words = _variants(world.lexicon)
-    return _joined(words, [styled[0]]), _joined(words, styled[1:])
+    return _joined(world.written, [styled[0]]), _joined(world.written, styled[1:])
 
 
 def _styled(rng: np.random.Generator, world: _World, block: IntArray, named: NDArray[np.bool_]) -> IntArray:

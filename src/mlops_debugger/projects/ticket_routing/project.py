@@ -159,8 +159,8 @@ def vary(rng: np.random.Generator) -> Variation:
         "data.label_column": "queue",
         "data.group_column": "customer_id",
         "data.text_fields": pick(rng, (["subject", "body"], ["body", "subject"])),
-        "data.validation_share": pick(rng, (0.18, 0.2)),
-        "data.test_share": pick(rng, (0.24, 0.25, 0.26)),
+        "data.validation_share": pick(rng, (0.19, 0.2, 0.21)),
+        "data.test_share": pick(rng, (0.22, 0.23, 0.24)),
         "tokenizer.max_words": pick(rng, (1200, 1500, 2000)),
         "tokenizer.min_count": pick(rng, (2, 3)),
         "tokenizer.max_length": int(rng.integers(18, 22)),
@@ -174,20 +174,21 @@ def vary(rng: np.random.Generator) -> Variation:
         "training.label_smoothing": pick(rng, (0.1, 0.12, 0.15)),
         "scheduler.name": pick(rng, ("cosine", "step")),
         "scheduler.step_size": int(rng.integers(6, 9)),
-        "training.ema_decay": pick(rng, (0.85, 0.9, 0.95)),
+        "scheduler.gamma": pick(rng, (0.1, 0.15)),
+        "training.ema_decay": pick(rng, (0.9, 0.93, 0.95)),
         "checkpoint.mode": "min" if config["checkpoint.monitor"] == "val_loss" else "max",
         "evaluation.top_k": 1,
         "evaluation.batch_size": pick(rng, (256, 512, 1024)),
     }
     spellings = {slot.name: int(rng.integers(len(slot.spellings))) for slot in SLOTS}
     data = {
-        "customers": int(rng.integers(1160, 1240)),
-        "managed_share": round(float(rng.uniform(0.07, 0.11)), 3),
-        "vague_share": round(float(rng.uniform(0.13, 0.22)), 3),
-        "slip_share": round(float(rng.uniform(0.01, 0.03)), 3),
-        "again_share": round(float(rng.uniform(0.26, 0.32)), 3),
-        "open_share": round(float(rng.uniform(0.16, 0.22)), 3),
-        "noted_share": round(float(rng.uniform(0.42, 0.6)), 3),
+        "customers": int(rng.integers(1300, 1380)),
+        "managed_share": round(float(rng.uniform(0.11, 0.15)), 3),
+        "vague_share": round(float(rng.uniform(0.15, 0.23)), 3),
+        "slip_share": round(float(rng.uniform(0.015, 0.035)), 3),
+        "again_share": round(float(rng.uniform(0.34, 0.39)), 3),
+        "open_share": round(float(rng.uniform(0.19, 0.25)), 3),
+        "noted_share": round(float(rng.uniform(0.5, 0.65)), 3),
     }
     return Variation(config, spellings, data, style(rng, _SECTIONS, _COMMENTS))
 
