@@ -21,7 +21,13 @@ FAULT = Fault(
     category="evaluation_bug",
     site="evaluation.checkpoint",
     sentence="Evaluate the checkpoint that selection chose.",
-    plants=(ConfigPlant("evaluation.checkpoint", lambda rng, config: "epoch_01"),),
+    plants=(
+        ConfigPlant(
+            "evaluation.checkpoint",
+            lambda rng, config: "epoch_01",
+            only=("demand_forecast", "loan_outcomes", "ticket_routing"),
+        ),
+    ),
     look_alikes=(
         Move("evaluation.batch_size", lambda config: 64),
         Move("training.ema_decay", lambda config: 0.0),
