@@ -241,9 +241,9 @@ def finding(name: str, view: RunView) -> Finding:
 
 
 def noticed(name: str, view: RunView, *statistics: str) -> Finding:
-    """The check fails, and one of the statistics says why, decisively or among the worst."""
+    """The check reacts, and one of the statistics says why, decisively or among the worst."""
     found = finding(name, view)
-    assert found.verdict == "fail", found
+    assert found.verdict in ("warn", "fail"), found
     named = {found.statistic, *(word for word, _ in found.worst)}
     assert named & set(statistics), found
     return found

@@ -21,7 +21,7 @@ FAULT = Fault(
     category="evaluation_bug",
     site="evaluation.split",
     sentence="Report the test block on the test split.",
-    plants=(ConfigPlant("evaluation.split", lambda rng, config: "train", only=("meter_digits", "ticket_routing")),),
+    plants=(ConfigPlant("evaluation.split", lambda rng, config: "train", only=("meter_digits",)),),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),
         Move("model.dropout", lambda config: 0.2),
