@@ -1,6 +1,6 @@
 """Writes docs/faults.md and docs/checks.md from the fault files and a bank, and prints the figures of LOG.md.
 
-python benchmarks/bank_report.py [BANK]
+python benchmarks/bank_report.py [--probe]      (--probe: the reset probe too, some minutes)
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def checks_page(by_fault: dict[str, list[Scenario]], healthy: list[dict[str, dic
 
 
 def main() -> None:
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else starter_bank_path()
+    path = starter_bank_path()
     bank = Bank(path)
     scenarios = list(bank.scenarios())
     by_fault: dict[str, list[Scenario]] = defaultdict(list)
@@ -143,6 +143,8 @@ def main() -> None:
         print(
             f"| {name} | {band.skill_mean:.3f} | {band.skill_sd:.3f} | {band.gap_mean:.3f} | {band.sigma:.4f} | {bar:.3f} | {band.seconds_median:.2f} ({band.seconds_max:.2f}) |"
         )
+    if "--probe" not in sys.argv[1:]:
+        return
     print("\n| reset probe: part | target | accuracy | chance | lift | p |\n|---|---|---|---|---|---|")
     silent = [scenario for scenario in scenarios if scenario.silent or scenario.is_control]
     parts: tuple[Part, ...] = ("surroundings", "own numbers")
