@@ -31,12 +31,16 @@ HINTS = re.compile(
 
 
 @cache
+def fitting(fault: str, project: str) -> tuple[Planted, ...]:
+    """The first four base seeds whose variation the fault fits."""
+    tries = (plant(projects()[project], fault, seed) for seed in range(60))
+    found = tuple(item for _, item in zip(range(4), (item for item in tries if item is not None), strict=False))
+    assert len(found) == 4, f"{fault} fits too few variations of {project}"
+    return found
+
+
 def planted(fault: str, project: str, number: int) -> Planted:
-    """The `number`-th base seed whose variation the fault fits."""
-    found = (plant(projects()[project], fault, seed) for seed in range(60))
-    fitting = [item for _, item in zip(range(number + 1), (p for p in found if p is not None), strict=False)]
-    assert len(fitting) > number, f"{fault} fits too few variations of {project}"
-    return fitting[number]
+    return fitting(fault, project)[number]
 
 
 def test_enough_of_everything() -> None:

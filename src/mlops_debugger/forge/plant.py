@@ -107,16 +107,20 @@ def _allows_none(key: str) -> bool:
     return key == "data.group_column"
 
 
-def _value(project: Project, config: str, key: str) -> Value:
-    node: Any = load_yaml(config)
-    for part in project.dialect[key].split("."):
-        node = node[part]
-    result: Value = node
+def _at(config: Any, path: str) -> Value:
+    for part in path.split("."):
+        config = config[part]
+    result: Value = config
     return result
 
 
+def _value(project: Project, config: str, key: str) -> Value:
+    return _at(load_yaml(config), project.dialect[key])
+
+
 def _canonical(project: Project, config: str) -> dict[str, Value]:
-    return {key: _value(project, config, key) for key in project.dialect}
+    parsed = load_yaml(config)
+    return {key: _at(parsed, path) for key, path in project.dialect.items()}
 
 
 def canonical_config(project: Project, sources: Mapping[str, str]) -> dict[str, Value]:
