@@ -99,7 +99,7 @@ class Project:
     `dialect` maps canonical config keys to this project's dotted paths. `vary(rng)` draws the healthy choices;
     `generate(seed, data_choices)` draws data; `card(variation, rng)` writes the model card from policy (it sees the
     healthy variation only, and must give the same fields for every one).
-    `naive_live` predictors and the like stay out: only the parent scores. `kind` keys the bands of the checks.
+    `kind` keys the bands of the checks.
     """
 
     id: str

@@ -1,10 +1,9 @@
-"""Data files as bytes: CSV, NPY and JSON lines, written without pandas, byte for byte repeatable."""
+"""Data files as bytes: CSV and NPY, written without pandas, byte for byte repeatable."""
 
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +34,3 @@ def npy_bytes(array: NDArray[np.generic]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
-
-
-def jsonl_bytes(rows: Iterable[Mapping[str, object]]) -> bytes:
-    """JSON lines."""
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
