@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,12 @@ def test_round_trip(tmp_path: Path) -> None:
     assert bank.manifest["note"] == "x"
     assert [e.scenario_id for e in bank.select(controls=True)] == sorted(s.scenario_id for s in made if s.is_control)
     assert list(tmp_path.iterdir()) == [tmp_path / "b.sqlite"]
+
+
+def test_threads_share_a_bank(starter: Bank) -> None:
+    wanted = [entry.scenario_id for entry in starter.entries] * 2
+    with ThreadPoolExecutor(8) as threads:
+        assert [found.scenario_id for found in threads.map(starter.get, wanted)] == wanted
 
 
 def test_damage_is_noticed(tmp_path: Path) -> None:

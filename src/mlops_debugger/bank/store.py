@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -51,6 +52,8 @@ class Bank:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        # A decompressor holds state while it works: two threads inside it crash the process.
+        self._lock = threading.Lock()
         if not self.path.is_file():
             raise BankError(
                 f"expected a bank at {self.path}, found no file: forge one with 'mlops-debugger forge --out FILE'"
@@ -95,18 +98,18 @@ class Bank:
 
     def get(self, scenario_id: str) -> Scenario:
         """Read one scenario, checksum verified; raises `BankError`."""
-        row = self._db.execute("SELECT blob, sha256 FROM scenario WHERE id = ?", (scenario_id,)).fetchone()
-        if row is None:
-            raise BankError(
-                f"{self.path} has no scenario {scenario_id!r}: list them with 'mlops-debugger bank FILE --json'"
-            )
-        blob, checksum = row
         try:
-            raw = self._decompressor.decompress(blob)
-            if hashlib.sha256(raw).hexdigest() != checksum:
+            with self._lock:
+                row = self._db.execute("SELECT blob, sha256 FROM scenario WHERE id = ?", (scenario_id,)).fetchone()
+                raw = self._decompressor.decompress(row[0]) if row else b""
+            if row is None:
+                raise BankError(
+                    f"{self.path} has no scenario {scenario_id!r}: list them with 'mlops-debugger bank FILE --json'"
+                )
+            if hashlib.sha256(raw).hexdigest() != row[1]:
                 raise BankError(f"scenario {scenario_id} of {self.path} fails its checksum: restore the file")
             return Scenario.model_validate_json(raw)
-        except (zstandard.ZstdError, ValidationError) as error:
+        except (sqlite3.DatabaseError, zstandard.ZstdError, ValidationError) as error:
             raise BankError(f"scenario {scenario_id} of {self.path} cannot be read ({str(error)[:200]})") from None
 
     def scenarios(self) -> Iterator[Scenario]:
