@@ -25,16 +25,17 @@ from mlops_debugger.runs.workspace import write_files, write_workspace
 
 Status = Literal["completed", "crashed", "timeout", "killed"]
 
-# One thread and old instruction sets: the same numbers in any process, and nearly the same on any machine.
+# One thread, and no instructions beyond AVX2 (x86-64 of 2013 and later): the same numbers in any process, and nearly
+# the same on any machine. Older instruction sets cost a third more CPU (LOG.md).
 PINS = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    "ATEN_CPU_CAPABILITY": "default",
-    "MKL_CBWR": "COMPATIBLE",
-    "ONEDNN_MAX_CPU_ISA": "SSE41",
-    "OPENBLAS_CORETYPE": "Nehalem",
-    "NPY_DISABLE_CPU_FEATURES": "X86_V3",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_CBWR": "AVX2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4",
     "PYTHONHASHSEED": "0",
     "TZ": "UTC",
     "LC_ALL": "C.UTF-8",

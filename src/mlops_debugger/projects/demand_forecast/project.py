@@ -167,8 +167,8 @@ def vary(rng: np.random.Generator) -> Variation:
     config = training_choices(
         rng,
         rates={"adam": (4e-3, 8e-3), "adamw": (4e-3, 8e-3), "sgd": (0.06, 0.12)},
-        epochs=(14, 18),
-        batches=(72, 80, 96),
+        epochs=(11, 14),
+        batches=(80, 96, 112),
     )
     horizon = pick(rng, (6, 7, 8))
     offset = pick(rng, (-9, -6, 6, 9))

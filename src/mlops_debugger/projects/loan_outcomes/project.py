@@ -130,9 +130,9 @@ def vary(rng: np.random.Generator) -> Variation:
     """Seventeen or more independent healthy choices."""
     config = training_choices(
         rng,
-        rates={"adam": (5e-3, 1e-2), "adamw": (5e-3, 1e-2)},
-        epochs=(18, 24),
-        batches=(112, 128, 144),
+        rates={"adam": (8e-3, 1.4e-2), "adamw": (8e-3, 1.4e-2)},
+        epochs=(14, 18),
+        batches=(104, 112, 128),
     )
     numeric = [
         "age",
@@ -150,8 +150,8 @@ def vary(rng: np.random.Generator) -> Variation:
         "data.split_seed": int(rng.integers(1, 1000)),
         "data.label_column": "outcome",
         "data.group_column": "account_id",
-        "data.validation_share": pick(rng, (0.2, 0.22, 0.25)),
-        "data.test_share": pick(rng, (0.25, 0.28, 0.3)),
+        "data.validation_share": pick(rng, (0.25, 0.26, 0.28)),
+        "data.test_share": pick(rng, (0.3, 0.32, 0.33)),
         "features.numeric": list(numeric),
         "features.categorical": pick(
             rng, (["region", "product"], ["product", "region"], ["region", "product", "branch"])
@@ -161,12 +161,13 @@ def vary(rng: np.random.Generator) -> Variation:
         "model.activation": pick(rng, ("relu", "gelu", "silu")),
         "model.dropout": pick(rng, (0.05, 0.1, 0.15)),
         "training.label_smoothing": pick(rng, (0.0, 0.0, 0.02)),
+        "training.ema_decay": pick(rng, (0.9, 0.92, 0.94)),
         "checkpoint.mode": "min" if config["checkpoint.monitor"] == "val_loss" else "max",
         "evaluation.batch_size": pick(rng, (256, 512, 1024)),
     }
     spellings = {slot.name: int(rng.integers(len(slot.spellings))) for slot in SLOTS}
     data = {
-        "accounts": int(rng.integers(900, 1000)),
+        "accounts": int(rng.integers(1060, 1160)),
         "months": int(rng.integers(16, 25)),
         "open_share": round(float(rng.uniform(0.2, 0.27)), 3),
     }
@@ -196,7 +197,7 @@ def card(variation: Variation, rng: np.random.Generator) -> dict[str, Any]:
         },
         "training_ranges": {
             "optimizer": ["adam", "adamw", "sgd"],
-            "learning_rate": {"adam": [3e-4, 1e-2], "adamw": [3e-4, 1e-2], "sgd": [1e-2, 3e-1]},
+            "learning_rate": {"adam": [4e-4, 2e-2], "adamw": [4e-4, 2e-2], "sgd": [1e-2, 3e-1]},
             "epochs": [10, 40],
             "weight_decay_max": 1e-3,
         },

@@ -169,8 +169,8 @@ def vary(rng: np.random.Generator) -> Variation:
     config = training_choices(
         rng,
         rates={"adam": (3e-3, 8e-3), "adamw": (3e-3, 8e-3), "sgd": (0.05, 0.15)},
-        epochs=(6, 8),
-        batches=(96, 112, 128),
+        epochs=(6, 7),
+        batches=(112, 128, 144),
     )
     config |= {
         "training.seed": int(rng.integers(1, 10_000)),

@@ -47,7 +47,7 @@ def make_optimizer(model, settings):
     parameters = [p for p in model.parameters() if p.requires_grad]
     if settings.optimizer == "sgd":
         return torch.optim.SGD(
-            parameters, lr=settings.learning_rate, momentum=settings.momentum, weight_decay=settings.weight_decay
+            parameters, lr=settings.learning_rate, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True
         )
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     return kinds[settings.optimizer](parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
@@ -84,14 +84,17 @@ class _Average:
     def __init__(self, model, decay):
         self.decay = decay
         self.model = copy.deepcopy(model)
+        pairs = list(zip(self.model.state_dict().values(), model.state_dict().values()))
+        self.smoothed = [pair for pair in pairs if pair[0].is_floating_point()]
+        self.counted = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
-    def update(self, model):
-        for mine, theirs in zip(self.model.state_dict().values(), model.state_dict().values()):
-            if mine.dtype.is_floating_point:
-                mine.mul_(self.decay).add_(theirs, alpha=1.0 - self.decay)
-            else:
-                mine.copy_(theirs)
+    def update(self):
+        """Take in the weights as they are now."""
+        mine, theirs = zip(*self.smoothed)
+        torch._foreach_lerp_(mine, theirs, 1.0 - self.decay)
+        for counter, current in self.counted:
+            counter.copy_(current)
 
 
 @torch.no_grad()
@@ -110,6 +113,7 @@ def fit(run, model, loss_function, train, validation, score, settings, augment=N
     generator = torch.Generator().manual_seed(settings.seed)
     optimizer = make_optimizer(model, settings)
     groups = layer_groups(model)
+    parameters = list(model.parameters())
     average = _Average(model, settings.ema_decay) if settings.ema_decay > 0 else None
     inputs, targets = train
     steps_per_epoch = math.ceil(len(inputs) / settings.batch_size)
@@ -135,7 +139,7 @@ def fit(run, model, loss_function, train, validation, score, settings, augment=N
             (loss / settings.accumulate).backward()
             if (index + 1) % settings.accumulate and index + 1 < steps_per_epoch:
                 continue
-            gradients = [p.grad for p in model.parameters() if p.grad is not None]
+            gradients = [p.grad for p in parameters if p.grad is not None]
             flat = torch.cat([g.reshape(-1) for g in gradients])
             norm = float(flat.norm())
             norms.append(norm)
@@ -158,7 +162,7 @@ def fit(run, model, loss_function, train, validation, score, settings, augment=N
                 ]
             optimizer.zero_grad(set_to_none=True)
             if average is not None:
-                average.update(model)
+                average.update()
             step += 1
         step_losses.extend(losses)
         run.clock.advance(SECONDS_PER_STEP * len(losses))

@@ -55,8 +55,8 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
     """Draw the training tickets and two serving samples of new customers in later weeks."""
     world = _world(generator(seed, "world"))
     rows = _sample(generator(seed, "rows"), world, int(_number(choices, "customers")), 0, (0, 300), choices)
-    live = _sample(generator(seed, "live"), world, 260, 1500, (300, 330), choices)
-    sealed = _sample(generator(seed, "sealed"), world, 800, 1760, (300, 350), choices)
+    live = _sample(generator(seed, "live"), world, 260, 1600, (300, 330), choices)
+    sealed = _sample(generator(seed, "sealed"), world, 720, 1860, (300, 350), choices)
     rows = _resubmitted(generator(seed, "again"), rows, choices)
     parts = {"rows": rows, "live": live, "sealed": sealed}
     return Data(

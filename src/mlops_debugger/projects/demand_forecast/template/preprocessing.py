@@ -147,8 +147,9 @@ def fit_scaling(table, labels, features):
 
 def fill_and_clip(table, scaling):
     """Inputs without gaps, inside the bounds seen in training."""
-    low, high = scaling.bounds.iloc[0], scaling.bounds.iloc[1]
-    return table[scaling.medians.index].fillna(scaling.medians).clip(low, high, axis=1)
+    low, high = scaling.bounds.to_numpy()
+    filled = table[scaling.medians.index].fillna(scaling.medians)
+    return np.minimum(np.maximum(filled, low), high)
 
 
 def scale_labels(labels, scaling):

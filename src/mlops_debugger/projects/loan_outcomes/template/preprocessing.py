@@ -80,8 +80,9 @@ def fit_encoders(frame, rows, label, features):
 
 def fill_and_clip(frame, encoders):
     """Numeric columns without gaps, inside the bounds seen in training."""
-    low, high = encoders.bounds.iloc[0], encoders.bounds.iloc[1]
-    return frame[encoders.numeric].fillna(encoders.medians).clip(low, high, axis=1)
+    low, high = encoders.bounds.to_numpy()
+    filled = frame[encoders.numeric].fillna(encoders.medians)
+    return np.minimum(np.maximum(filled, low), high)
 
 
 def transform_training(frame, targets, encoders):
