@@ -6,25 +6,21 @@ import contextlib
 import datetime as dt
 import multiprocessing
 import os
-import secrets
 import signal
-import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import zstandard
-
-import mlops_debugger
 from mlops_debugger.bank.records import Scenario, Split, Tier
 from mlops_debugger.bank.store import BankWriter
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
 from mlops_debugger.forge.difficulty import difficulty, rarity
+from mlops_debugger.forge.journal import Journal
 from mlops_debugger.forge.unit import DOES_NOT_FIT, Try, attempt
 from mlops_debugger.projects import projects
 from mlops_debugger.runs.pool import TrainerPool
@@ -100,47 +96,6 @@ class Summary:
             self.reasons.setdefault(key, Counter())[outcome.reason] += 1
 
 
-class Journal:
-    """Every finished try, written as it comes: what is in flight is all that an interruption can lose."""
-
-    def __init__(self, path: Path, order: Order) -> None:
-        self.path = path
-        self._db = sqlite3.connect(path)
-        self._db.execute("CREATE TABLE IF NOT EXISTS head(key TEXT PRIMARY KEY, value TEXT)")
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS try(project TEXT, fault TEXT, number INTEGER, blob BLOB,"
-            " PRIMARY KEY(project, fault, number))"
-        )
-        with self._db:
-            self._db.execute("INSERT OR IGNORE INTO head VALUES ('seed_base', ?)", (order.seed_base,))
-            self._db.execute("INSERT OR IGNORE INTO head VALUES ('secret', ?)", (secrets.token_hex(16),))
-            self._db.execute("INSERT OR IGNORE INTO head VALUES ('version', ?)", (mlops_debugger.__version__,))
-        found = self.head("seed_base")
-        if found != order.seed_base:
-            raise ForgeError(
-                f"{path} was begun with --seed-base {found}, found {order.seed_base}: use that one, or another --out"
-            )
-
-    def head(self, key: str) -> str:
-        value = self._db.execute("SELECT value FROM head WHERE key = ?", (key,)).fetchone()[0]
-        return str(value)
-
-    def add(self, outcome: Try) -> None:
-        blob = zstandard.compress(outcome.model_dump_json().encode(), 3)
-        with self._db:
-            self._db.execute(
-                "INSERT OR REPLACE INTO try VALUES (?, ?, ?, ?)",
-                (outcome.project, outcome.fault or "", outcome.index, blob),
-            )
-
-    def tries(self) -> Iterator[Try]:
-        for (blob,) in self._db.execute("SELECT blob FROM try ORDER BY project, fault, number"):
-            yield Try.model_validate_json(zstandard.decompress(blob))
-
-    def close(self) -> None:
-        self._db.close()
-
-
 def plan(order: Order) -> list[_Pair]:
     """How many scenarios each fault on each project gets, controls first."""
     chosen = [name for name in projects() if not order.projects or name in order.projects]
@@ -197,7 +152,7 @@ def build(order: Order, report: Callable[[Progress], None]) -> Summary:
 
     `report` is called after every try. The bank is written when every pair is done; the journal stays beside it.
     """
-    journal = Journal(order.out.with_name(order.out.name + ".journal"), order)
+    journal = Journal(order.out.with_name(order.out.name + ".journal"), order.seed_base)
     summary = Summary()
     pairs = {(pair.project, pair.fault): pair for pair in plan(order)}
     wanted = sum(pair.wanted for pair in pairs.values())

@@ -1,0 +1,55 @@
+"""The journal of a build: every finished try, kept through any interruption."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import zstandard
+
+import mlops_debugger
+from mlops_debugger.errors import ForgeError
+from mlops_debugger.forge.unit import Try
+
+
+class Journal:
+    """Every finished try, written as it comes: what is in flight is all that an interruption can lose."""
+
+    def __init__(self, path: Path, seed_base: str) -> None:
+        self.path = path
+        self._db = sqlite3.connect(path)
+        self._db.execute("CREATE TABLE IF NOT EXISTS head(key TEXT PRIMARY KEY, value TEXT)")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS try(project TEXT, fault TEXT, number INTEGER, blob BLOB,"
+            " PRIMARY KEY(project, fault, number))"
+        )
+        with self._db:
+            self._db.execute("INSERT OR IGNORE INTO head VALUES ('seed_base', ?)", (seed_base,))
+            self._db.execute("INSERT OR IGNORE INTO head VALUES ('secret', ?)", (secrets.token_hex(16),))
+            self._db.execute("INSERT OR IGNORE INTO head VALUES ('version', ?)", (mlops_debugger.__version__,))
+        found = self.head("seed_base")
+        if found != seed_base:
+            raise ForgeError(
+                f"{path} was begun with --seed-base {found}, found {seed_base}: use that one, or another --out"
+            )
+
+    def head(self, key: str) -> str:
+        value = self._db.execute("SELECT value FROM head WHERE key = ?", (key,)).fetchone()[0]
+        return str(value)
+
+    def add(self, outcome: Try) -> None:
+        blob = zstandard.compress(outcome.model_dump_json().encode(), 3)
+        with self._db:
+            self._db.execute(
+                "INSERT OR REPLACE INTO try VALUES (?, ?, ?, ?)",
+                (outcome.project, outcome.fault or "", outcome.index, blob),
+            )
+
+    def tries(self) -> Iterator[Try]:
+        for (blob,) in self._db.execute("SELECT blob FROM try ORDER BY project, fault, number"):
+            yield Try.model_validate_json(zstandard.decompress(blob))
+
+    def close(self) -> None:
+        self._db.close()
