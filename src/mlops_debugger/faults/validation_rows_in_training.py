@@ -15,7 +15,7 @@ Source: Kapoor and Narayanan 2023 (L1.1); Lightning issue 2924; FAULTS entry 48.
 
 from mlops_debugger.faults import CodePlant, Fault, Move
 
-_ROWS = ("np.append(train, rest[validation])", "np.union1d(train, rest[validation])")
+_ROWS = ("np.append(train, rest[val])", "np.union1d(train, rest[val])")
 
 FAULT = Fault(
     category="data_leakage",
@@ -23,14 +23,11 @@ FAULT = Fault(
     sentence="Train on the training positions alone.",
     plants=(
         CodePlant(
-            "ticket_routing",
+            "meter_digits",
             "split_rows",
             (
-                tuple(
-                    f'    return {{"train": {rows}, "validation": rest[validation], "test": rest[test]}}'
-                    for rows in _ROWS
-                ),
-                tuple(f"    return dict(train={rows}, validation=rest[validation], test=rest[test])" for rows in _ROWS),
+                tuple(f'    return {{"train": {rows}, "validation": rest[val], "test": rest[test]}}' for rows in _ROWS),
+                tuple(f"    return dict(train={rows}, validation=rest[val], test=rest[test])" for rows in _ROWS),
             ),
         ),
     ),

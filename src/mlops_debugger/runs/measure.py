@@ -31,7 +31,7 @@ CRASHED = Figures(
 def measure(project: Project, data: Data, result: RunResult) -> Figures:
     """Figures of one run; everything is computed here, from data-only files and labels that the run never had."""
     if result.crashed:
-        return CRASHED.model_copy(update={"seconds": result.seconds})
+        return CRASHED.model_copy(update={"seconds": result.cpu})
     naive = project.metric.naive(data.labels["rows"], data.labels["sealed"])
     skills = {name: _served(project, data, name, result.predictions[name], naive) for name in ("sealed", "live")}
     evaluation = _report(result.outputs)
@@ -57,7 +57,7 @@ def measure(project: Project, data: Data, result: RunResult) -> Figures:
         class_shares=shares,
         epochs=_count(result.record.meta, "epochs_run"),
         parameters=_count(result.record.meta, "parameters"),
-        seconds=result.seconds,
+        seconds=result.cpu,
     )
 
 

@@ -67,6 +67,13 @@ SLOTS = (
         ),
     ),
     Slot(
+        "split_rows",
+        (
+            '    return {"train": train, "validation": rest[val], "test": rest[test]}',
+            "    return dict(train=train, validation=rest[val], test=rest[test])",
+        ),
+    ),
+    Slot(
         "splits_and_copies",
         (
             "    rows = split_rows(frame, source)\n"

@@ -151,7 +151,7 @@ _COMMENTS = {
 def vary(rng: np.random.Generator) -> Variation:
     """Twenty or more independent healthy choices."""
     config = training_choices(
-        rng, rates={"adam": (0.024, 0.034), "adamw": (0.024, 0.034)}, epochs=(7, 8), batches=(64, 72, 80)
+        rng, rates={"adam": (0.024, 0.034), "adamw": (0.024, 0.034)}, epochs=(7, 8), batches=(52, 56, 60)
     )
     config |= {
         "training.seed": int(rng.integers(1, 10_000)),
@@ -170,8 +170,8 @@ def vary(rng: np.random.Generator) -> Variation:
         "model.window": pick(rng, (3, 3, 4)),
         "model.activation": pick(rng, ("relu", "gelu", "silu")),
         "model.pooling": "max",
-        "model.dropout": pick(rng, (0.1, 0.12, 0.14)),
-        "training.label_smoothing": pick(rng, (0.1, 0.12, 0.14)),
+        "model.dropout": pick(rng, (0.05, 0.06, 0.08)),
+        "training.label_smoothing": pick(rng, (0.06, 0.07, 0.08)),
         "scheduler.name": pick(rng, ("cosine", "step")),
         "scheduler.step_size": int(rng.integers(5, 7)),
         "scheduler.gamma": pick(rng, (0.1, 0.15)),
@@ -186,7 +186,7 @@ def vary(rng: np.random.Generator) -> Variation:
         "managed_share": round(float(rng.uniform(0.11, 0.15)), 3),
         "vague_share": round(float(rng.uniform(0.15, 0.23)), 3),
         "slip_share": round(float(rng.uniform(0.015, 0.035)), 3),
-        "again_share": round(float(rng.uniform(0.34, 0.39)), 3),
+        "again_share": round(float(rng.uniform(0.5, 0.56)), 3),
         "open_share": round(float(rng.uniform(0.19, 0.25)), 3),
         "noted_share": round(float(rng.uniform(0.5, 0.65)), 3),
     }
