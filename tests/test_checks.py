@@ -240,10 +240,10 @@ def finding(name: str, view: RunView) -> Finding:
     return checks()[name].run(view)
 
 
-def noticed(name: str, view: RunView, *statistics: str) -> Finding:
-    """The check reacts, and one of the statistics says why, decisively or among the worst."""
+def noticed(name: str, view: RunView, *statistics: str, verdict: str = "fail") -> Finding:
+    """The check says so, and one of the statistics says why, decisively or among the worst."""
     found = finding(name, view)
-    assert found.verdict in ("warn", "fail"), found
+    assert found.verdict == verdict, found
     named = {found.statistic, *(word for word, _ in found.worst)}
     assert named & set(statistics), found
     return found
@@ -413,7 +413,7 @@ def test_lagged_inputs_that_know_another_target() -> None:
     shifted = _one_step(train=1, validation=1, test=1)
     assert "lag_8 repeats the target of 7 positions" in noticed("label_consistency", shifted, "lag_unlike_name").summary
     ahead = _one_step(train=5, validation=5, test=5)
-    noticed("data_leakage", ahead, "later_target_match")
+    noticed("data_leakage", ahead, "later_target_match", verdict="warn")
     card = RunView({"model_card.json": '{"forecast": {"steps_ahead": 6}}'}, _one_step().arrays, _one_step().meta)
     noticed("data_leakage", card, "lag_below_horizon")
 
