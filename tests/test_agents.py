@@ -140,7 +140,6 @@ CONFIG_CASES = [
     ("eval: {top_k: 3}", "eval.top_k", "evaluation_bug"),
     ("data: {label: outcome_30d}", "data.label", "label_mismatch"),
     ("features: {numeric: [age, recovery_fee]}", "features.numeric", "data_leakage"),
-    ("features: {clip_quantiles: [0.4, 0.6]}", "features.clip_quantiles", "preprocessing_bug"),
     ("features: {horizon: 6, lags: [2, 3, 56]}", "features.lags", "data_leakage"),
     ("model: {hidden: [1, 64]}", "model.hidden", "architecture_bug"),
     ("model: {activation: identity}", "model.activation", "architecture_bug"),
@@ -183,11 +182,6 @@ CODE_CASES = [
         "def transform_evaluation(f, s):\n    return f.to_numpy()\n",
         "    return s.scaler.transform(f)\n",
         "preprocessing_bug",
-    ),
-    (
-        "def encode_train(frame, y, s):\n    return s.target.fit(frame, y).transform(frame)\n",
-        "    return s.target.fit_transform(frame, y)\n",
-        "data_leakage",
     ),
 ]
 

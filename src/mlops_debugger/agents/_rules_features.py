@@ -1,4 +1,4 @@
-"""Rules about features in preprocessing.py: windows, encoders, casts, and both sides of the data path."""
+"""Rules about features in preprocessing.py: windows, and both sides of the data path."""
 
 from __future__ import annotations
 
@@ -25,24 +25,6 @@ def _sides(source: Source) -> Iterator[tuple[Function, Function]]:
                 and re.sub(r"_?(eval(uation)?|serv(ing|ed)?|test|valid(ation)?)_?", "", other.name) == kind
             ):
                 yield train, other
-
-
-def sorted_columns(run: Dossier, source: Source) -> Iterator[Suspicion]:
-    """Evaluation columns in another order than the one that was fitted."""
-    for function in source.functions:
-        if not function.evaluates:
-            continue
-        for node in ast.walk(function.node):
-            keep: ast.expr | None = None
-            if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Call) and called(node.slice) == "sorted":
-                keep = node.value
-            elif isinstance(node, ast.Call) and called(node) in ("sort_index", "sort_values"):
-                keep = node.func.value if isinstance(node.func, ast.Attribute) else None
-            if keep is not None:
-                after = source.replaced((node, source.segment(keep)))
-                name = called(node) if isinstance(node, ast.Call) else "sorted"
-                why = "evaluation columns are sorted, training columns keep the configured order"
-                yield from code_suspicion(source, 9, "preprocessing_bug", f"{function.name}.{name}", after, why)
 
 
 def missing_transform(run: Dossier, source: Source) -> Iterator[Suspicion]:
@@ -76,35 +58,4 @@ def centred_window(run: Dossier, source: Source) -> Iterator[Suspicion]:
                 yield from code_suspicion(source, 9.5, "data_leakage", f"{function.name}.center", after, why)
 
 
-def in_sample_encoding(run: Dossier, source: Source) -> Iterator[Suspicion]:
-    """An encoder that uses the targets, fitted on rows and applied to the same rows without cross-fitting."""
-    for function in source.functions:
-        for call in function.calls("transform"):
-            inner = call.func.value if isinstance(call.func, ast.Attribute) else None
-            if not isinstance(inner, ast.Call) or called(inner) != "fit" or len(inner.args) != 2:
-                continue
-            if [source.segment(a) for a in call.args] == [source.segment(inner.args[0])]:
-                owner = source.segment(inner.func).removesuffix(".fit")
-                given = ", ".join(map(source.segment, inner.args))
-                after = source.replaced((call, f"{owner}.fit_transform({given})"))
-                why = "every training row sees its own target in the mean of its category"
-                yield from code_suspicion(source, 9.5, "data_leakage", f"{function.name}.fit", after, why)
-
-
-def integer_casts(run: Dossier, source: Source) -> Iterator[Suspicion]:
-    """Fractions that are cut off, or differences of unsigned bytes that wrap round."""
-    for function in source.functions:
-        if re.search(r"cop(y|ies)|augment|label|target|decode", function.name):
-            continue
-        for call in function.calls("astype"):
-            kind = source.segment(call.args[0]) if call.args else ""
-            inner = call.func.value if isinstance(call.func, ast.Attribute) else None
-            if inner is None or isinstance(inner, ast.Compare) or not re.search(r"u?int|\.dtype", kind):
-                continue
-            text = source.segment(inner)
-            why = f"{text} is cast to {kind}, so that fractions are lost or values wrap round"
-            after = source.replaced((call, f"{text}.astype(float)"))
-            yield from code_suspicion(source, 8.5, "preprocessing_bug", f"{function.name}.astype", after, why)
-
-
-RULES = (sorted_columns, missing_transform, centred_window, in_sample_encoding, integer_casts)
+RULES = (missing_transform, centred_window)

@@ -110,38 +110,6 @@ def horizon(run: Dossier) -> Iterator[Suspicion]:
             yield from config_suspicion(9.5, "data_leakage", leaf, kept, why)
 
 
-def clock(run: Dossier) -> Iterator[Suspicion]:
-    agreed = next((value for _, value in run.card_values(r".*utc.*") if isinstance(value, int | float)), None)
-    for leaf in run.find(r".*utc.*|.*offset_hours"):
-        if agreed is not None and leaf.number is not None and leaf.number != agreed:
-            why = f"the clock is {leaf.value} hours off UTC, agreed was {agreed}"
-            yield from config_suspicion(8, "preprocessing_bug", leaf, agreed, why)
-
-
-def quantiles(run: Dossier) -> Iterator[Suspicion]:
-    """Bounds for outliers that cut into the middle of the distribution."""
-    for leaf in run.find(r".*(clip|winsor|quantile|percentile|contrast).*"):
-        pair = leaf.value if isinstance(leaf.value, list) else []
-        if len(pair) != 2 or not all(isinstance(item, int | float) for item in pair):
-            continue
-        full = 100.0 if max(pair) > 1 else 1.0
-        if (pair[1] - pair[0]) / full < 0.6:
-            outer = [1, 99] if full > 1 else [0.01, 0.99]
-            why = f"everything beyond the quantiles {pair} is cut off"
-            yield from config_suspicion(9, "preprocessing_bug", leaf, outer, why)
-
-
-def text_length(run: Dossier) -> Iterator[Suspicion]:
-    """A limit that cuts most texts."""
-    longest = [
-        value for path, value in walk(run.stats) if path.endswith("words.max") and isinstance(value, int | float)
-    ]
-    for leaf in run.find(r"max_(len(gth)?|tokens|words_per.*)|sequence_length"):
-        if leaf.number is not None and longest and leaf.number < max(longest) / 2:
-            why = f"texts have up to {max(longest):.0f} words, {leaf.value} are kept"
-            yield from config_suspicion(9, "preprocessing_bug", leaf, int(max(longest)), why)
-
-
 # ------------------------------------------------------------------ model
 
 
@@ -230,6 +198,6 @@ def _category(leaf: Leaf) -> FailureCategory:
 
 RULES = (
     evaluated_split, evaluated_checkpoint, top_k, averaging,
-    label_column, late_columns, grouping, time_order, horizon, clock, quantiles, text_length,
+    label_column, late_columns, grouping, time_order, horizon,
     narrow, activations, frozen, filters, agreed_ranges,
 )  # fmt: skip
