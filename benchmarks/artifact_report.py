@@ -54,7 +54,7 @@ def main() -> None:
     baselines = guesses(scenarios)
     sizes = ", ".join(f"{group} {baselines['chance'].size(group)}" for group in GROUPS)
     print(f"Learnt on {len(seen)} scenarios of train, tested on {len(tested)} of other splits ({sizes}).")
-    print("Share whose fault, or its absence, is identified; the better of two classifiers in every cell.\n")
+    print("Share whose fault, or its absence, is identified; the best of three classifiers in every cell.\n")
     print(f"| from | {' | '.join(GROUPS)} | silent, 95 % |\n|---{'|---' * (len(GROUPS) + 1)}|")
     for name, probed in baselines.items():
         row(f"nothing but the project: {name}", probed, drawn=True)

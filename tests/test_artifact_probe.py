@@ -81,7 +81,7 @@ def test_guesses_know_the_shares_of_train() -> None:
     assert found["majority"].share("controls") == 0.0 and found["chance"].size("silent") == 1
 
 
-def test_the_better_classifier_counts_in_every_group() -> None:
+def test_the_best_classifier_counts_in_every_group() -> None:
     tested = (scenario("a", split="test"), scenario("b", split="test", tier="hard"))
     found = Probed(tested, {"one": np.array([1.0, 0.0]), "other": np.array([0.0, 1.0])})
     assert (found.share("easy"), found.share("hard"), found.share("all")) == (1.0, 1.0, 0.5)
@@ -110,4 +110,4 @@ def test_shuffled_answers_are_not_found(scenarios: list[Scenario]) -> None:
 
 def test_findings_can_be_probed_too(scenarios: list[Scenario]) -> None:
     found = artifact_probe(scenarios, ("loss_trajectory",))
-    assert set(found.right) == {"bayes", "trees"} and found.size("all") == len(found.tested)
+    assert set(found.right) == {"bayes", "plain trees", "trees"} and found.size("all") == len(found.tested)
