@@ -66,7 +66,7 @@ def found(config: str = "", code: str = "", **others: str) -> list[Suspicion]:
 
 
 def test_the_agents_are_there_and_import_the_contract_and_the_fix_language_alone() -> None:
-    assert {"constant", "oracle", "random", "rules"} <= set(agents())
+    assert {"constant", "nearest_neighbour", "oracle", "random", "rules"} <= set(agents())
     allowed = ("agents", "contract", "edits", "errors", "catalog")
     for path in Path(package.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

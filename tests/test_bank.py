@@ -97,3 +97,10 @@ def test_starter_bank_ids_are_opaque_and_base_seeds_unique(starter: Bank) -> Non
     scenarios = list(starter.scenarios())
     assert len({s.base_seed for s in scenarios}) == len({s.run_id for s in scenarios}) == len(scenarios)
     assert len({hashlib.sha256(s.artifacts["train.log"].encode()).digest() for s in scenarios}) == len(scenarios)
+
+
+def test_held_out_faults_have_their_site_in_test_alone(bank_path: Path) -> None:
+    bank = Bank(bank_path)
+    sites = set(bank.manifest["held_out_sites"])
+    assert bank.held_out_faults() == {entry.fault for entry in bank.entries if entry.site in sites} != set()
+    bank.close()

@@ -2,15 +2,15 @@
 
 An agent is sans-I/O: it turns an observation into the next action, and never sees the environment. It imports the
 contract and the fix language, nothing else of this package. The few that declare themselves `privileged` are handed
-the state, which holds the answer, by the harness.
+what they ask for by the harness: the state, which holds the answer, or the train split with all its answers.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from mlops_debugger import catalog
 from mlops_debugger.contract import MLOpsAction, MLOpsObservation, MLOpsState
@@ -24,21 +24,44 @@ class Player(Protocol):
         """The next action, given what reset or the last step showed."""
 
 
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A scenario of the train split with its answer: what reset shows, the full state, and what every check finds."""
+
+    shown: MLOpsObservation
+    state: MLOpsState
+    findings: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What the harness hands over: nothing, unless the agent is privileged."""
+
+    state: MLOpsState | None = None
+    train_examples: tuple[Example, ...] = ()
+
+
 @dataclass(frozen=True)
 class Agent:
-    """What an agent file binds to AGENT. `open(seed, state)` makes a player; `state` is None unless `privileged`."""
+    """What an agent file binds to AGENT: `open(seed, handed)` makes a player; `privileged` names what it is handed."""
 
     summary: str
-    open: Callable[[int, MLOpsState | None], Player]
-    privileged: bool = False
+    open: Callable[[int, Handed], Player]
+    privileged: Literal["state", "train_examples"] | None = None
 
-    def start(self, seed: int, state: MLOpsState | None = None) -> Player:
-        """A player for one episode; raises `EvaluationError` where a privileged agent gets no state."""
-        if self.privileged and state is None:
-            raise EvaluationError(
-                "this agent needs the full state, found none: play in process, or with the harness key"
-            )
-        return self.open(seed, state if self.privileged else None)
+    def start(self, seed: int, state: MLOpsState | None = None, train_examples: tuple[Example, ...] = ()) -> Player:
+        """A player for one episode; raises `EvaluationError` where a privileged agent does not get what it needs."""
+        if self.privileged == "state":
+            if state is None:
+                raise EvaluationError(
+                    "this agent needs the full state, found none: play in process, or with the harness key"
+                )
+            return self.open(seed, Handed(state=state))
+        if self.privileged == "train_examples":
+            if not train_examples:
+                raise EvaluationError("this agent needs the examples of the train split, found none: play in process")
+            return self.open(seed, Handed(train_examples=train_examples))
+        return self.open(seed, Handed())
 
 
 @functools.cache

@@ -27,4 +27,4 @@ class Constant:
         return ANSWER if observation.step_count == 0 else NO_FAULT
 
 
-AGENT = Agent("always blames the learning rate and reads nothing: a lower bound", lambda seed, state: Constant())
+AGENT = Agent("always blames the learning rate and reads nothing: a lower bound", lambda seed, handed: Constant())

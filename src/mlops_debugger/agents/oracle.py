@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops_debugger.agents import Agent, Player
+from mlops_debugger.agents import Agent, Handed, Player
 from mlops_debugger.contract import CATEGORIES, MLOpsAction, MLOpsObservation, MLOpsState
 from mlops_debugger.errors import EvaluationError
 
@@ -16,24 +16,28 @@ class Oracle:
         self._state = state
 
     def act(self, observation: MLOpsObservation) -> MLOpsAction:
-        state = self._state
-        if not state.bug_type:
-            return MLOpsAction(action_type="submit_diagnosis", diagnosis="No fault found.")
-        answer = {
-            "action_type": "submit_diagnosis",
-            "failure_category": state.bug_category,
-            "root_cause_file": state.bug_file,
-            "root_cause_field": state.bug_field,
-            "proposed_fix": state.gold_fix,
-            "diagnosis": f"{state.bug_type} at {state.bug_field}",
-        }
-        return MLOpsAction.model_validate(answer)
+        return gold(self._state)
 
 
-def _open(_: int, state: MLOpsState | None) -> Player:
-    if state is None:
+def gold(state: MLOpsState) -> MLOpsAction:
+    """The submission that scores 1 on the scenario of this state."""
+    if not state.bug_type:
+        return MLOpsAction(action_type="submit_diagnosis", diagnosis="No fault found.")
+    answer = {
+        "action_type": "submit_diagnosis",
+        "failure_category": state.bug_category,
+        "root_cause_file": state.bug_file,
+        "root_cause_field": state.bug_field,
+        "proposed_fix": state.gold_fix,
+        "diagnosis": f"{state.bug_type} at {state.bug_field}",
+    }
+    return MLOpsAction.model_validate(answer)
+
+
+def _open(_: int, handed: Handed) -> Player:
+    if handed.state is None:
         raise EvaluationError("the oracle needs the full state, found none: let the harness hand it over")
-    return Oracle(state)
+    return Oracle(handed.state)
 
 
-AGENT = Agent("submits the answer that the state holds: the upper bound", _open, privileged=True)
+AGENT = Agent("submits the answer that the state holds: the upper bound", _open, privileged="state")

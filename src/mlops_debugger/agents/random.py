@@ -96,4 +96,4 @@ def _is_path(config: dict[str, Any], path: str) -> bool:
     return True
 
 
-AGENT = Agent("random actions, then a random complete submission: a lower bound", lambda seed, state: Random(seed))
+AGENT = Agent("random actions, then a random complete submission: a lower bound", lambda seed, handed: Random(seed))

@@ -8,7 +8,6 @@ suspicion that is worth saying, the agent reports that it found no fault.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from mlops_debugger.agents import (
     Agent,
@@ -19,15 +18,15 @@ from mlops_debugger.agents import (
 )
 from mlops_debugger.agents._dossier import Dossier
 from mlops_debugger.agents._source import Source
+from mlops_debugger.agents._survey import Survey
 from mlops_debugger.agents._suspicion import Suspicion
-from mlops_debugger.contract import ARTIFACTS, SANITY_CHECKS, MLOpsAction, MLOpsObservation
+from mlops_debugger.contract import MLOpsAction, MLOpsObservation
 
 RULES: tuple[Callable[[Dossier], Iterator[Suspicion]], ...] = (*_rules_training.RULES, *_rules_setup.RULES)
 CODE_RULES: tuple[Callable[[Dossier, Source], Iterator[Suspicion]], ...] = (
     *_rules_labels.RULES,
     *_rules_features.RULES,
 )
-_READS = ("read_config", "inspect_preprocessing", "read_eval_results", "read_logs", "check_dataset_stats")
 _SUPPORT = {
     "config_error": ("gradient_norms", "loss_trajectory"),
     "data_leakage": ("data_leakage", "metric_gap_analysis"),
@@ -43,29 +42,15 @@ class Rules:
     """One episode: a fixed round of looking, then submissions in the order of suspicion."""
 
     def __init__(self) -> None:
-        self._plan = _round()
-        self._artifacts: dict[str, str] = {}
-        self._findings: dict[str, dict[str, Any]] = {}
+        self._survey = Survey()
         self._suspicions: list[Suspicion] | None = None
 
     def act(self, observation: MLOpsObservation) -> MLOpsAction:
-        self._learn(observation.last_action_result)
-        action = next(self._plan, None)
-        return action if action is not None else self._submit()
-
-    def _learn(self, result: dict[str, Any]) -> None:
-        if "error" in result:
-            return
-        if isinstance(check := result.get("sanity_check"), str):
-            self._findings[check] = result
-            return
-        name, text = result.get("artifact"), result.get("content")
-        if isinstance(name, str) and isinstance(text, str) and text:
-            self._artifacts[name] = text
+        return self._survey.next(observation) or self._submit()
 
     def _submit(self) -> MLOpsAction:
         if self._suspicions is None:
-            self._suspicions = suspicions(Dossier(self._artifacts, self._findings))
+            self._suspicions = suspicions(Dossier(self._survey.artifacts, self._survey.findings))
         if not self._suspicions:
             return MLOpsAction(action_type="submit_diagnosis", diagnosis="No fault found: every rule is content.")
         found = self._suspicions.pop(0)
@@ -78,14 +63,6 @@ class Rules:
             "diagnosis": found.why,
         }
         return MLOpsAction.model_validate(answer)
-
-
-def _round() -> Iterator[MLOpsAction]:
-    for kind in _READS:
-        yield MLOpsAction.model_validate({"action_type": kind})
-    yield MLOpsAction(action_type="query_artifact", artifact_name=ARTIFACTS[-1])
-    for check in SANITY_CHECKS:
-        yield MLOpsAction(action_type="run_sanity_check", sanity_check_type=check)
 
 
 def suspicions(run: Dossier) -> list[Suspicion]:
@@ -101,4 +78,4 @@ def suspicions(run: Dossier) -> list[Suspicion]:
     return sorted(found, key=support, reverse=True)
 
 
-AGENT = Agent("reads everything, runs every check, decides by general rules", lambda seed, state: Rules())
+AGENT = Agent("reads everything, runs every check, decides by general rules", lambda seed, handed: Rules())

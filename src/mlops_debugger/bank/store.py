@@ -96,6 +96,11 @@ class Bank:
             and (controls is None or (entry.fault is None) == controls)
         )
 
+    def held_out_faults(self) -> frozenset[str]:
+        """Faults whose site occurs in the test split alone."""
+        elsewhere = {entry.site for entry in self.entries if entry.split != "test"}
+        return frozenset(entry.fault for entry in self.entries if entry.fault and entry.site not in elsewhere)
+
     def get(self, scenario_id: str) -> Scenario:
         """Read one scenario, checksum verified; raises `BankError`."""
         try:

@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from mlops_debugger.agents import Agent, Player
+from mlops_debugger.agents import Agent, Example, Player
 from mlops_debugger.contract import CATEGORIES, MLOpsAction, MLOpsObservation, MLOpsState
 from mlops_debugger.evaluation.records import Transcript, Truth, Turn
 from mlops_debugger.evaluation.tables import SEALED, Table
@@ -18,13 +18,23 @@ _SHOWN = 600
 
 
 def play(
-    table: Table, name: str, agent: Agent, first: MLOpsObservation, *, seed: int, split: str, task: str, index: int
+    table: Table,
+    name: str,
+    agent: Agent,
+    first: MLOpsObservation,
+    *,
+    seed: int,
+    split: str,
+    task: str,
+    index: int,
+    train_examples: tuple[Example, ...] = (),
 ) -> Transcript:
     """Play the episode that `first` opened until it is over. What an agent breaks is recorded and scores 0."""
     started = time.monotonic()
     turns: list[Turn] = []
     observation, error = first, ""
-    player = agent.start(derive("evaluation", seed, name, first.run_id), table.state() if agent.privileged else None)
+    handed = table.state() if agent.privileged == "state" else None
+    player = agent.start(derive("evaluation", seed, name, first.run_id), handed, train_examples)
     while not observation.done:
         action, error = _act(player, observation)
         if action is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_debugger import catalog
-from mlops_debugger.agents import Agent, agents
+from mlops_debugger.agents import Agent, Example, agents
 from mlops_debugger.errors import EvaluationError
 from mlops_debugger.evaluation.play import play
 from mlops_debugger.evaluation.records import Journal, Transcript
@@ -42,9 +42,10 @@ def evaluate(plan: Plan, room: Room, out: Path, report: Callable[[Transcript, in
     """
     agent = catalog.get(agents(), plan.agent, "agent")
     count = planned(plan, room)
+    examples = room.train_examples() if agent.privileged == "train_examples" else ()
     journal = Journal(out / TRANSCRIPTS)
     try:
-        found = _Evening(plan, agent, room, journal).play(count, report)
+        found = _Evening(plan, agent, room, journal, examples).play(count, report)
     finally:
         journal.close()
     return [found[index] for index in sorted(found)]
@@ -64,8 +65,11 @@ def planned(plan: Plan, room: Room) -> int:
 class _Evening:
     """One evaluation under way: its tables, and what is finished."""
 
-    def __init__(self, plan: Plan, agent: Agent, room: Room, journal: Journal) -> None:
+    def __init__(
+        self, plan: Plan, agent: Agent, room: Room, journal: Journal, train_examples: tuple[Example, ...]
+    ) -> None:
         self._plan, self._agent, self._room, self._journal = plan, agent, room, journal
+        self._train_examples = train_examples
         self._finished = {item.key: item for item in journal.done}
         self._tables: list[Table] = []
         self._mine = threading.local()
@@ -97,7 +101,15 @@ class _Evening:
         if earlier is not None:
             return earlier
         transcript = play(
-            table, plan.agent, self._agent, first, seed=plan.seed, split=plan.split, task=plan.task, index=index
+            table,
+            plan.agent,
+            self._agent,
+            first,
+            seed=plan.seed,
+            split=plan.split,
+            task=plan.task,
+            index=index,
+            train_examples=self._train_examples,
         )
         self._journal.add(transcript)
         return transcript

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Any, Protocol
 
+from mlops_debugger.agents import Example
 from mlops_debugger.bank import Bank
 from mlops_debugger.contract import MLOpsAction, MLOpsObservation, MLOpsState
 from mlops_debugger.environment import Selector, Session
@@ -112,6 +113,19 @@ class Room:
         if self._bank is not None:
             return LocalTable(self._bank, self._trainer)
         return RemoteTable(self._url, self._key)
+
+    def train_examples(self) -> tuple[Example, ...]:
+        """The train split with its answers; raises `EvaluationError` on a server, which does not hand them out."""
+        if self._bank is None:
+            raise EvaluationError(
+                f"expected a bank to learn its train split by heart, found the server at {self._url}: "
+                "play this agent in process, without --url"
+            )
+        session, examples = Session(self._bank), []
+        for entry in self._bank.select(split="train"):
+            shown = session.reset(scenario_id=entry.scenario_id)
+            examples.append(Example(shown, session.state(), session.episode.scenario.findings))
+        return tuple(examples)
 
     def size(self, split: str, task: str, controls: bool | None) -> int | None:
         """How many episodes there are; raises `EvaluationError` where nobody answers."""
