@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import shlex
+import statistics
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import JustifyMethod
 from rich.progress import Progress, ProgressColumn, Task
 from rich.table import Table
 from rich.text import Text
 
-from mlops_debugger.cli._app import INTERRUPTED, WorkersOption, app, console, examples, progress
+from mlops_debugger.cli._app import FAILED, INTERRUPTED, WorkersOption, app, console, examples, progress
 
 if TYPE_CHECKING:
     from mlops_debugger.forge.build import Progress as Built
-    from mlops_debugger.forge.build import Summary
     from mlops_debugger.forge.healthy import HealthyBand
+    from mlops_debugger.forge.summary import Summary, Tally
 
 ProjectsOption = Annotated[
     list[str] | None, typer.Option("--projects", help="Repeat or separate by commas; default all.")
@@ -44,7 +47,7 @@ def _names(given: list[str] | None) -> tuple[str, ...]:
 @app.command(
     epilog=examples(
         "mlops-debugger forge --out bank.sqlite --scenarios 240 --seed-base 2026-11 --workers 2",
-        "mlops-debugger forge --out few.sqlite --scenarios 12 --faults kernel_size_one --projects meter_digits",
+        "mlops-debugger forge --out few.sqlite --scenarios 10 --faults kernel_size_one",
     )
 )
 def forge(
@@ -57,6 +60,7 @@ def forge(
 ) -> None:
     """Make a bank: plant faults, train both twins on three seeds, keep what is proven.
 
+    The table at the end tells of every fault on every project whether it is any good, and below it why not.
     Interrupting loses at most what is under way: the same command resumes.
     """
     from mlops_debugger.forge.build import Order, build
@@ -84,21 +88,45 @@ def forge(
             bar.stop()
             console.print(f"Stopped. Every finished try is kept beside {out}; the same command goes on from there.")
             raise typer.Exit(INTERRUPTED) from None
-    console.print(_forged(summary))
-    proven = sum(summary.proven.values())
+    _tell(summary)
+    proven = sum(tally.proven for tally in summary.tallies.values())
+    if not proven:
+        console.print(f"Nothing was proven in {summary.runs} training runs, so there is no bank to write.")
+        raise typer.Exit(FAILED)
     console.print(f"{proven} scenarios from {summary.runs} training runs in {out}: {out.stat().st_size:,} bytes")
 
 
-def _forged(summary: Summary) -> Table:
-    table = Table(title="Tried and proven", title_justify="left", box=None, header_style="bold")
-    for heading, side in (("fault", "left"), ("project", "left"), ("tried", "right"), ("proven", "right")):
-        table.add_column(heading, justify="right" if side == "right" else "left")
-    table.add_column("rejected, and why")
-    for (fault, project), tried in sorted(summary.tried.items()):
-        reasons = summary.reasons.get((fault, project), Counter())
-        why = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common())
-        table.add_row(fault, project, str(tried), str(summary.proven[fault, project]), why)
-    return table
+def _tell(summary: Summary) -> None:
+    """One line for every fault on every project, then why tries were rejected and what counter edits did."""
+    from mlops_debugger.forge.summary import CONTROL
+
+    table = Table(
+        title="Tried and proven (harm: the median, and the least)", title_justify="left", box=None, header_style="bold"
+    )
+    for heading in ("fault", "project", "tried", "proven", "harm (least)", "silent", "verdict"):
+        side: JustifyMethod = "left" if heading in ("fault", "project", "verdict") else "right"
+        table.add_column(heading, justify=side, overflow="fold")
+    notes: list[str] = []
+    for (fault, project), tally in sorted(summary.tallies.items()):
+        control = fault == CONTROL
+        harm = f"{statistics.median(tally.harms):.2f} ({min(tally.harms):.2f})" if tally.harms and not control else ""
+        judged = ["", "", ""] if control else [harm, str(tally.silent), tally.verdict()]
+        table.add_row(fault, project, str(tally.tried), str(tally.proven), *judged)
+        if not control:
+            notes += [f"{fault} on {project}: {note}" for note in (*tally.why_not(), *_looks(tally))]
+    console.print(table)
+    for note in notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+
+
+def _looks(tally: Tally) -> Iterator[str]:
+    """What sees the fault, and what counter edits did to it."""
+    if tally.proven:
+        seen = ", ".join(f"{name} {count}" for name, count in tally.seen.most_common())
+        yield f"checks that fail, of {tally.proven} scenarios: {seen or 'none'}"
+    if tally.counters:
+        cured = [key for key, edits in tally.counters.items() if any(edit.cured for edit in edits)]
+        yield f"counter edits tried: {', '.join(tally.counters)}; cured by: {', '.join(cured) or 'none'}"
 
 
 @app.command(

@@ -20,6 +20,7 @@ from mlops_debugger.faults._values import one_of
 
 FAULT = Fault(
     category="config_error",
+    clusters=("no learning",),
     site="training.accumulate",
     sentence="Accumulate over a batch or two, so that an epoch has enough optimiser steps.",
     plants=(ConfigPlant("training.accumulate", lambda rng, config: one_of(rng, (32, 48, 64, 128))),),

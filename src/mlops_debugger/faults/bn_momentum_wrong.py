@@ -22,6 +22,7 @@ from mlops_debugger.faults._values import number, scaled
 
 FAULT = Fault(
     category="architecture_bug",
+    clusters=("evaluation at chance",),
     site="model.bn_momentum",
     sentence="Let the batch statistics follow the data: a momentum near 0.1.",
     plants=(

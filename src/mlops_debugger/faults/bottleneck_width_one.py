@@ -30,6 +30,7 @@ def _narrow(rng: np.random.Generator, config: Config) -> Value:
 
 FAULT = Fault(
     category="architecture_bug",
+    clusters=("underfit",),
     site="model.hidden_dims",
     sentence="Give the first hidden layer its usual width again.",
     plants=(ConfigPlant("model.hidden_dims", _narrow, only=("demand_forecast", "loan_outcomes")),),

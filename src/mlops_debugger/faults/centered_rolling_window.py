@@ -20,6 +20,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="data_leakage",
+    clusters=("too good",),
     site="rolling_window",
     sentence="Let rolling windows end at the last known reading: not centred.",
     plants=(

@@ -19,6 +19,7 @@ from mlops_debugger.faults import ConfigPlant, Fault, Move
 
 FAULT = Fault(
     category="config_error",
+    clusters=("validation good, report poor",),
     site="checkpoint.mode",
     sentence="Select the checkpoint in the direction in which the monitored quantity improves.",
     plants=(

@@ -30,6 +30,7 @@ _PAIRS = (*_merged("escalation", "specialist"), *_merged("general", "self_help")
 
 FAULT = Fault(
     category="label_mismatch",
+    clusters=("a class lost",),
     site="labelled_rows",
     sentence="Keep every queue's own name.",
     plants=(CodePlant("ticket_routing", "labelled_rows", (_PAIRS, _PAIRS)),),

@@ -20,6 +20,7 @@ _CENTRAL = ([0.4, 0.6], [0.38, 0.62], [0.42, 0.58], [0.45, 0.6], [0.4, 0.55])
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("underfit",),
     site="features.clip_quantiles",
     sentence="Clip outliers alone: set the quantiles back to the outer per cent on each side.",
     plants=(ConfigPlant("features.clip_quantiles", lambda rng, config: list(one_of(rng, _CENTRAL))),),

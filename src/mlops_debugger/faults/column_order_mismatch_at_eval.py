@@ -19,6 +19,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("evaluation at chance",),
     site="evaluation_scaling",
     sentence="Keep evaluation columns in the order in which the scaler and the model were fitted.",
     plants=(

@@ -17,6 +17,7 @@ from mlops_debugger.faults import ConfigPlant, Fault, Move
 
 FAULT = Fault(
     category="architecture_bug",
+    clusters=("underfit",),
     site="model.window",
     sentence="Let the convolution see a word together with those before it.",
     plants=(ConfigPlant("model.window", lambda rng, config: 1, only=("ticket_routing",)),),

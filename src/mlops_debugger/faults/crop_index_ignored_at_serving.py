@@ -21,6 +21,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("deployment poor",),
     site="batch_crops",
     sentence="Take the image of every served row by the index that the row holds.",
     plants=(

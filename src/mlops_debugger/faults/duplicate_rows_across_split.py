@@ -19,6 +19,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="data_leakage",
+    clusters=("too good",),
     site="distinct_rows",
     sentence="Look for repeated rows by what they say, not by their number, before the split.",
     plants=(

@@ -20,6 +20,7 @@ from mlops_debugger.faults._values import one_of
 
 FAULT = Fault(
     category="config_error",
+    clusters=("evaluation at chance",),
     site="training.ema_decay",
     sentence="Lower the decay so that the average spans less than an epoch, or switch it off.",
     plants=(ConfigPlant("training.ema_decay", lambda rng, config: one_of(rng, (0.9995, 0.9998, 0.9999))),),

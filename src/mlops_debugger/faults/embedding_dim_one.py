@@ -26,6 +26,7 @@ def _one(rng: np.random.Generator, config: Config) -> Value:
 
 FAULT = Fault(
     category="architecture_bug",
+    clusters=("underfit",),
     site="model.embedding_dim",
     sentence="Give words an embedding of a dozen dimensions or more.",
     plants=(ConfigPlant("model.embedding_dim", _one),),

@@ -18,6 +18,7 @@ from mlops_debugger.faults._values import number
 
 FAULT = Fault(
     category="architecture_bug",
+    clusters=("underfit",),
     site="model.freeze",
     sentence="Let the embedding train.",
     plants=(ConfigPlant("model.freeze", lambda rng, config: ["embedding"], only=("ticket_routing",)),),

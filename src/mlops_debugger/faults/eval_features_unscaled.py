@@ -19,6 +19,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("evaluation at chance",),
     site="evaluation_scaling",
     sentence="Apply the scaler that was fitted in training to evaluation and serving rows too.",
     plants=(

@@ -20,6 +20,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("underfit",),
     site="weather_join",
     sentence="Move the weather's times from UTC to the site's clock by adding the offset before joining.",
     plants=(

@@ -20,6 +20,7 @@ from mlops_debugger.faults._values import one_of
 
 FAULT = Fault(
     category="architecture_bug",
+    clusters=("underfit",),
     site="model.stride",
     sentence="Let the first convolution visit every position.",
     plants=(ConfigPlant("model.stride", lambda rng, config: one_of(rng, (2, 2, 3, 4))),),

@@ -19,6 +19,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("underfit",),
     site="stretch",
     sentence="Keep the stretched image as a float.",
     plants=(

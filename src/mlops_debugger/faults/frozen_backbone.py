@@ -20,6 +20,7 @@ from mlops_debugger.faults._values import number
 
 FAULT = Fault(
     category="architecture_bug",
+    clusters=("underfit",),
     site="model.freeze",
     sentence="Let every layer train.",
     plants=(

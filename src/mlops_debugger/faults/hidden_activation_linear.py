@@ -18,6 +18,7 @@ _FOR = ("demand_forecast", "loan_outcomes")
 
 FAULT = Fault(
     category="architecture_bug",
+    clusters=("underfit",),
     site="model.activation",
     sentence="Put a non-linear activation between the hidden layers again.",
     plants=(ConfigPlant("model.activation", lambda rng, config: "identity", only=_FOR),),

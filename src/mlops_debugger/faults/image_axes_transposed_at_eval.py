@@ -19,6 +19,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("evaluation at chance",),
     site="evaluation_layout",
     sentence="Bring evaluated and served images into the layout of training: channel, rows, columns.",
     plants=(

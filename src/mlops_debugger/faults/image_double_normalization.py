@@ -20,6 +20,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("evaluation at chance",),
     site="evaluation_scaling",
     sentence="Scale evaluated and served pixels once, exactly as the training pixels.",
     plants=(

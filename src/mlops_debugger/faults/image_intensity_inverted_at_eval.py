@@ -20,6 +20,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("evaluation at chance",),
     site="evaluation_polarity",
     sentence="Invert only the displays that show dark digits on light, as training does.",
     plants=(

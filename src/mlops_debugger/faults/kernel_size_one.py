@@ -19,6 +19,7 @@ from mlops_debugger.faults import ConfigPlant, Fault, Move
 
 FAULT = Fault(
     category="architecture_bug",
+    clusters=("underfit",),
     site="model.kernel_size",
     sentence="Let the filters see a neighbourhood of each pixel again.",
     plants=(ConfigPlant("model.kernel_size", lambda rng, config: 1),),

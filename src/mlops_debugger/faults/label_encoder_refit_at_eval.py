@@ -18,6 +18,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="label_mismatch",
+    clusters=("evaluation at chance",),
     site="evaluation_targets",
     sentence="Encode validation and test labels with the label map that was fitted in training.",
     plants=(

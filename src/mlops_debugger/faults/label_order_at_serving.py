@@ -20,6 +20,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="label_mismatch",
+    clusters=("deployment poor",),
     site="decode",
     sentence="Name predictions with the label map that was used in training.",
     plants=(

@@ -29,6 +29,7 @@ def _with_note(rng: np.random.Generator, config: Config) -> Value:
 
 FAULT = Fault(
     category="data_leakage",
+    clusters=("too good",),
     site="data.text_fields",
     sentence="Read only what the customer wrote: leave out the note that agents fill in afterwards.",
     plants=(ConfigPlant("data.text_fields", _with_note, only=("ticket_routing",)),),

@@ -33,6 +33,7 @@ def _shorter(rng: np.random.Generator, config: Config) -> Value:
 
 FAULT = Fault(
     category="data_leakage",
+    clusters=("too good",),
     site="features.lags",
     sentence="Use only lags that are at least as long as the horizon of the forecast.",
     plants=(ConfigPlant("features.lags", _shorter),),

@@ -20,6 +20,7 @@ from mlops_debugger.faults._values import number, scaled
 
 FAULT = Fault(
     category="config_error",
+    clusters=("no learning",),
     site="optimizer.learning_rate",
     sentence="Lower the learning rate back to the range that this model trains well with.",
     plants=(

@@ -18,6 +18,7 @@ from mlops_debugger.faults._values import number, scaled
 
 FAULT = Fault(
     category="config_error",
+    clusters=("no learning",),
     site="optimizer.learning_rate",
     sentence="Raise the learning rate back to the range that this model trains well with.",
     plants=(

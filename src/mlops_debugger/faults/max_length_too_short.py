@@ -18,6 +18,7 @@ from mlops_debugger.faults._values import one_of
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("underfit",),
     site="tokenizer.max_length",
     sentence="Let the text limit cover the customer's own words again.",
     plants=(ConfigPlant("tokenizer.max_length", lambda rng, config: one_of(rng, (3, 4, 5, 6))),),

@@ -22,6 +22,7 @@ _PAIR = '    above = frame["target"] - table["level"]\n    return scale_labels(a
 
 FAULT = Fault(
     category="evaluation_bug",
+    clusters=("too good",),
     site="scored_pairs",
     sentence="Score targets and forecasts in the target's unit: undo level and scale first.",
     plants=(CodePlant("demand_forecast", "scored_pairs", ((_PAIR,), (_PAIR,))),),

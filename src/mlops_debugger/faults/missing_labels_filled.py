@@ -19,6 +19,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="label_mismatch",
+    clusters=("a class lost", "deployment poor"),
     site="labelled_rows",
     sentence="Leave out the rows whose label is missing.",
     plants=(

@@ -28,6 +28,7 @@ def _braces(words: str) -> str:
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("underfit",),
     site="stop_words",
     sentence="Take negations off the stop list.",
     plants=(

@@ -18,6 +18,7 @@ from mlops_debugger.faults._values import number
 
 FAULT = Fault(
     category="architecture_bug",
+    clusters=("underfit",),
     site="model.pooling",
     sentence="Pool over the whole text.",
     plants=(ConfigPlant("model.pooling", lambda rng, config: "last", only=("ticket_routing",)),),

@@ -20,6 +20,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="evaluation_bug",
+    clusters=("validation good, report poor",),
     site="evaluation_order",
     sentence="Score the evaluation rows in the order of their targets.",
     plants=(

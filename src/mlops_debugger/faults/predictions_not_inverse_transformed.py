@@ -20,6 +20,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="evaluation_bug",
+    clusters=("validation good, report poor",),
     site="decode",
     sentence="Multiply the network's output by the labels' standard deviation on the way back to MWh.",
     plants=(

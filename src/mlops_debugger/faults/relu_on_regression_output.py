@@ -17,6 +17,7 @@ from mlops_debugger.faults import ConfigPlant, Fault, Move
 
 FAULT = Fault(
     category="architecture_bug",
+    clusters=("underfit",),
     site="model.output_activation",
     sentence="Use no activation (identity) on the output of the regression.",
     plants=(ConfigPlant("model.output_activation", lambda rng, config: "relu", only=("demand_forecast",)),),

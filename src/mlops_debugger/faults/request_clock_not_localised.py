@@ -19,6 +19,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("deployment poor",),
     site="request_clock",
     sentence="Move the requests' start from UTC to the site's clock by adding the offset.",
     plants=(

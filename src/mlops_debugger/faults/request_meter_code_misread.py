@@ -23,6 +23,7 @@ _CODES = (0, 1)
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("deployment poor",),
     site="request_meters",
     sentence="Read code 2 of a request as the backup meter.",
     plants=(

@@ -19,6 +19,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("deployment poor",),
     site="serving_words",
     sentence="Split incoming texts into words with the function that training uses.",
     plants=(

@@ -20,6 +20,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("deployment poor",),
     site="labelled_rows",
     sentence="Drop only the rows whose label is missing.",
     plants=(

@@ -19,6 +19,7 @@ from mlops_debugger.faults._values import number
 
 FAULT = Fault(
     category="config_error",
+    clusters=("no learning",),
     site="scheduler.step_size",
     sentence="Let the schedule decay after a third of the run or later, not after every epoch.",
     plants=(

@@ -19,6 +19,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="data_leakage",
+    clusters=("too good",),
     site="known_history",
     sentence="Shift the readings by the whole horizon before level and rolling columns are computed.",
     plants=(

@@ -19,6 +19,7 @@ from mlops_debugger.faults._values import number
 
 FAULT = Fault(
     category="architecture_bug",
+    clusters=("underfit",),
     site="model.filters",
     sentence="Give the convolution a few dozen filters.",
     plants=(ConfigPlant("model.filters", lambda rng, config: 1, only=("ticket_routing",)),),

@@ -19,6 +19,7 @@ from mlops_debugger.faults import ConfigPlant, Fault, Move
 
 FAULT = Fault(
     category="evaluation_bug",
+    clusters=("validation good, report poor",),
     site="evaluation.checkpoint",
     sentence="Evaluate the checkpoint that selection chose.",
     plants=(

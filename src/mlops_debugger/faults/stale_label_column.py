@@ -22,6 +22,7 @@ OLDER = {"outcome": "outcome_30d", "reading": "ocr_label", "queue": "first_queue
 
 FAULT = Fault(
     category="label_mismatch",
+    clusters=("deployment poor",),
     site="data.label_column",
     sentence="Train and evaluate on the label column that the model card names.",
     plants=(ConfigPlant("data.label_column", lambda rng, config: OLDER.get(str(config["data.label_column"]))),),

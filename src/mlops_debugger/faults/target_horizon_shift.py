@@ -21,6 +21,7 @@ _STEPS = (-1, 1)
 
 FAULT = Fault(
     category="label_mismatch",
+    clusters=("deployment poor",),
     site="forecast_load",
     sentence="Forecast the load of the row itself: do not shift it.",
     plants=(

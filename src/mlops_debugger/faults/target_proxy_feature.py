@@ -30,6 +30,7 @@ def _broken(rng: np.random.Generator, config: Config) -> Value:
 
 FAULT = Fault(
     category="data_leakage",
+    clusters=("too good",),
     site="features.numeric",
     sentence="Drop the column that is only known after the outcome.",
     plants=(ConfigPlant("features.numeric", _broken, only=("loan_outcomes",)),),

@@ -20,6 +20,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="label_mismatch",
+    clusters=("underfit",),
     site="training_labels",
     sentence="Convert readings of the backup meter to MWh before they become training labels.",
     plants=(

@@ -19,6 +19,7 @@ from mlops_debugger.faults._values import one_of
 
 FAULT = Fault(
     category="evaluation_bug",
+    clusters=("too good",),
     site="evaluation.top_k",
     sentence="Report the accuracy of the first answer.",
     plants=(ConfigPlant("evaluation.top_k", lambda rng, config: one_of(rng, (2, 3, 5))),),

@@ -19,6 +19,7 @@ from mlops_debugger.faults import ConfigPlant, Fault, Move
 
 FAULT = Fault(
     category="evaluation_bug",
+    clusters=("too good",),
     site="evaluation.split",
     sentence="Report the test block on the test split.",
     plants=(ConfigPlant("evaluation.split", lambda rng, config: "train", only=("meter_digits",)),),

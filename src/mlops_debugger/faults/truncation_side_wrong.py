@@ -17,6 +17,7 @@ from mlops_debugger.faults import ConfigPlant, Fault, Move
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("underfit",),
     site="tokenizer.truncation_side",
     sentence="Cut long texts at their head, where quoted mail stands.",
     plants=(ConfigPlant("tokenizer.truncation_side", lambda rng, config: "right"),),

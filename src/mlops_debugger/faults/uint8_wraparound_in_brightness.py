@@ -19,6 +19,7 @@ from mlops_debugger.faults import CodePlant, Fault, Move
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("underfit",),
     site="black_level",
     sentence="Subtract the black level in floating point, before clipping.",
     plants=(

@@ -19,6 +19,7 @@ _ROWS = ("np.append(train, rest[val])", "np.union1d(train, rest[val])")
 
 FAULT = Fault(
     category="data_leakage",
+    clusters=("validation good, report poor", "too good"),
     site="split_rows",
     sentence="Train on the training positions alone.",
     plants=(

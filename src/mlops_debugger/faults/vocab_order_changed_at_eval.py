@@ -20,6 +20,7 @@ _WORDS = ("sorted(encoder.vocabulary)", "sorted(set(encoder.vocabulary))")
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("evaluation at chance",),
     site="evaluation_vocabulary",
     sentence="Number words in evaluation as the vocabulary of training does.",
     plants=(

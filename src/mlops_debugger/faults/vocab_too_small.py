@@ -19,6 +19,7 @@ from mlops_debugger.faults._values import one_of
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("underfit",),
     site="tokenizer.max_words",
     sentence="Give the vocabulary room for the words that matter.",
     plants=(ConfigPlant("tokenizer.max_words", lambda rng, config: one_of(rng, (60, 75, 80, 100, 110))),),

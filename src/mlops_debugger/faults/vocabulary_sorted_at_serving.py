@@ -19,6 +19,7 @@ _WORDS = ("sorted(encoder.vocabulary)", "sorted(set(encoder.vocabulary))")
 
 FAULT = Fault(
     category="preprocessing_bug",
+    clusters=("deployment poor",),
     site="serving_vocabulary",
     sentence="Number words at serving as the vocabulary of training does.",
     plants=(

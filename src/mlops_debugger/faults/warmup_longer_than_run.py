@@ -19,6 +19,7 @@ from mlops_debugger.faults._values import number, one_of
 
 FAULT = Fault(
     category="config_error",
+    clusters=("no learning",),
     site="scheduler.warmup_steps",
     sentence="Keep the warm-up to a small part of the run.",
     plants=(

@@ -31,6 +31,7 @@ def _broken(rng: np.random.Generator, config: Config) -> Value:
 
 FAULT = Fault(
     category="config_error",
+    clusters=("no learning",),
     site="optimizer.weight_decay",
     sentence="Set the weight decay back to a value that does not outweigh the loss.",
     plants=(ConfigPlant("optimizer.weight_decay", _broken),),

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_debugger.bank.records import Scenario, Split, Tier
@@ -21,6 +21,7 @@ from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
 from mlops_debugger.forge.difficulty import difficulty, rarity
 from mlops_debugger.forge.journal import Journal
+from mlops_debugger.forge.summary import Summary
 from mlops_debugger.forge.unit import DOES_NOT_FIT, Try, attempt
 from mlops_debugger.projects import projects
 from mlops_debugger.runs.pool import TrainerPool
@@ -33,6 +34,8 @@ MAX_TRIES = 3
 """Rejected tries per wanted scenario before a fault on a project is given up."""
 HOPELESS = 5
 """Rejected tries in a row, from the first one on, that end it sooner."""
+MISFITS = 60
+"""Variations per wanted scenario that the fault does not fit, after which it is given up too."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,12 @@ class _Pair:
     proven: int = 0
     tried: int = 0
     rejected: int = 0
+    misfits: int = 0
     busy: bool = False
 
     @property
     def open(self) -> bool:
-        if self.busy or self.proven >= self.wanted:
+        if self.busy or self.proven >= self.wanted or self.misfits >= MISFITS * self.wanted:
             return False
         return self.rejected < HOPELESS if not self.proven else self.rejected < MAX_TRIES * self.wanted
 
@@ -73,27 +77,6 @@ class Progress:
     wanted: int
     tried: int
     last: Try
-
-
-@dataclass
-class Summary:
-    """Tried, proven and rejected by (fault, project), with reasons; runs and CPU seconds in all."""
-
-    tried: Counter[tuple[str, str]] = field(default_factory=Counter)
-    proven: Counter[tuple[str, str]] = field(default_factory=Counter)
-    reasons: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
-    runs: int = 0
-
-    def add(self, outcome: Try) -> None:
-        key = (outcome.fault or "(control)", outcome.project)
-        self.runs += outcome.runs
-        if outcome.reason == DOES_NOT_FIT:
-            return
-        self.tried[key] += 1
-        if outcome.reason is None:
-            self.proven[key] += 1
-        else:
-            self.reasons.setdefault(key, Counter())[outcome.reason] += 1
 
 
 def plan(order: Order) -> list[_Pair]:
@@ -150,7 +133,8 @@ def _work(project: str, fault: str | None, index: int, seed_base: str, secret: s
 def build(order: Order, report: Callable[[Progress], None]) -> Summary:
     """Forge a bank; the same order resumes where an earlier one stopped. Raises `ForgeError`.
 
-    `report` is called after every try. The bank is written when every pair is done; the journal stays beside it.
+    `report` is called after every try. The bank is written when every pair is done, unless nothing at all was proven;
+    the journal stays beside it.
     """
     journal = Journal(order.out.with_name(order.out.name + ".journal"), order.seed_base)
     summary = Summary()
@@ -163,6 +147,7 @@ def build(order: Order, report: Callable[[Progress], None]) -> Summary:
         if pair is not None:
             pair.tried = max(pair.tried, outcome.index + 1)
             pair.proven += outcome.reason is None
+            pair.misfits += outcome.reason == DOES_NOT_FIT
             pair.rejected += outcome.reason not in (None, DOES_NOT_FIT)
         report(Progress(sum(p.proven for p in pairs.values()), wanted, sum(p.tried for p in pairs.values()), outcome))
 
@@ -175,8 +160,8 @@ def build(order: Order, report: Callable[[Progress], None]) -> Summary:
         for outcome in journal.tries()
         if outcome.draft is not None and (outcome.project, outcome.fault) in pairs
     ]
-    manifest = _manifest(order, journal, summary)
-    BankWriter(order.out).write(finish(_trim(scenarios, pairs)), manifest)
+    if scenarios:
+        BankWriter(order.out).write(finish(_trim(scenarios, pairs)), _manifest(order, journal, summary))
     journal.close()
     return summary
 
@@ -256,9 +241,5 @@ def _manifest(order: Order, journal: Journal, summary: Summary) -> dict[str, obj
         "secret": journal.head("secret"),
         "held_out_sites": list(HELD_OUT_SITES),
         "runs": summary.runs,
-        "tries": [
-            {"fault": fault, "project": project, "tried": tried, "proven": summary.proven[fault, project],
-             "rejected": dict(summary.reasons.get((fault, project), {}))}
-            for (fault, project), tried in sorted(summary.tried.items())
-        ],
-    }  # fmt: skip
+        "tries": summary.rows(),
+    }

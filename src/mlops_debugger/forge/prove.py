@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from pydantic import BaseModel, ConfigDict
+
 from mlops_debugger.bank.records import Answer, Figures, SeedProof
 from mlops_debugger.contract import FailureCategory
 from mlops_debugger.edits import CONFIG, Value, dump_yaml, load_yaml, set_path
@@ -17,7 +19,24 @@ from mlops_debugger.runs.measure import harm, measure
 from mlops_debugger.runs.pool import RunResult, TrainerPool
 
 SEEDS = 3
+NO_HARM, NOT_SPECIFIC = "no harm", "not specific"
+HEALTHY_FAILED, HEALTHY_GUARDED = "healthy run failed", "healthy run breaks a guard"
+"""Reasons for a rejection."""
 MAX_ANSWERS = 3
+
+
+class CounterEdit(BaseModel):
+    """A counter edit that was tried on a broken run, by canonical key.
+
+    `left` is the share of the proven harm that it left, seed by seed: the first seed that it does not cure ends it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    value: Value
+    left: tuple[float, ...]
+    cured: bool
 
 
 @dataclass(frozen=True)
@@ -26,6 +45,7 @@ class Rejected:
 
     reason: str
     detail: str = ""
+    counters: tuple[CounterEdit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,7 @@ class Proof:
     others: tuple[Answer, ...]
     runs: int
     run_seeds: tuple[int, ...]
+    counters: tuple[CounterEdit, ...] = ()
 
 
 def proof_bar(sigma: float) -> float:
@@ -87,27 +108,28 @@ class Prover:
         for index in range(SEEDS):
             healthy_run, healthy = self.train(self.planted.healthy, index)
             if healthy.crashed or not healthy.finite:
-                return Rejected("healthy run failed", healthy_run.console[-300:])
+                return Rejected(HEALTHY_FAILED, healthy_run.console[-300:])
             if guards(healthy, healthy):
-                return Rejected("healthy run breaks a guard", "; ".join(guards(healthy, healthy)))
+                return Rejected(HEALTHY_GUARDED, "; ".join(guards(healthy, healthy)))
             broken_run, broken = self.train(self.planted.broken, index)
             seeds.append(SeedProof(healthy=healthy, broken=broken, harm=harm(broken, healthy)))
             if seeds[-1].harm < proof_bar(sigma):
-                return Rejected("no harm", f"{seeds[-1].harm:.3f} on seed {index}, bar {proof_bar(sigma):.3f}")
+                return Rejected(NO_HARM, f"{seeds[-1].harm:.3f} on seed {index}, bar {proof_bar(sigma):.3f}")
             if first is None:
                 first = (healthy_run, broken_run)
         if first is None:
             return Rejected("no seeds")
-        others = self._cures(tuple(seeds), sigma) if self.counters else ()
+        others, tried = self._cures(tuple(seeds), sigma) if self.counters else ((), ())
         if len(others) >= MAX_ANSWERS:
-            return Rejected("not specific", ", ".join(answer.field for answer in others))
-        return Proof(tuple(seeds), first[0], first[1], self.data[0], others, self.runs, self.run_seeds)
+            return Rejected(NOT_SPECIFIC, ", ".join(answer.field for answer in others), tried)
+        return Proof(tuple(seeds), first[0], first[1], self.data[0], others, self.runs, self.run_seeds, tried)
 
-    def _cures(self, seeds: tuple[SeedProof, ...], sigma: float) -> tuple[Answer, ...]:
-        """The answers that counter edits turned out to be."""
+    def _cures(self, seeds: tuple[SeedProof, ...], sigma: float) -> tuple[tuple[Answer, ...], tuple[CounterEdit, ...]]:
+        """The answers that counter edits turned out to be, and what every one of them did."""
         project = self.planted.project
         own = self.planted.answer.field if self.planted.answer else ""
         found: dict[str, Answer] = {}
+        tried: list[CounterEdit] = []
         config = canonical_config(project, self.planted.broken)
         for key, value in counter_moves(self.planted.fault_id, config):
             path = project.dialect.get(key)
@@ -116,11 +138,23 @@ class Prover:
             edited = load_yaml(self.planted.broken[CONFIG])
             set_path(edited, path, value)
             sources = {**self.planted.broken, CONFIG: dump_yaml(edited)}
-            if all(
-                seed_verdict(self.train(sources, index)[1], proof, sigma) == 1.0 for index, proof in enumerate(seeds)
-            ):
+            left, cured = self._left(sources, seeds, sigma)
+            tried.append(CounterEdit(key=key, value=value, left=left, cured=cured))
+            if cured:
                 found[key] = config_answer(project, self.planted.broken[CONFIG], key, (category_of(key),))
-        return tuple(found.values())
+        return tuple(found.values()), tuple(tried)
+
+    def _left(
+        self, sources: Mapping[str, str], seeds: tuple[SeedProof, ...], sigma: float
+    ) -> tuple[tuple[float, ...], bool]:
+        """The share of the proven harm that edited sources leave, up to the first seed that they do not cure."""
+        left: list[float] = []
+        for index, proof in enumerate(seeds):
+            figures = self.train(sources, index)[1]
+            left.append(round(harm(figures, proof.healthy) / proof.harm, 4))
+            if seed_verdict(figures, proof, sigma) < 1.0:
+                return tuple(left), False
+        return tuple(left), True
 
 
 def category_of(key: str) -> FailureCategory:

@@ -17,7 +17,7 @@ from mlops_debugger.faults import faults
 from mlops_debugger.forge.difficulty import pair_parts
 from mlops_debugger.forge.healthy import HealthyBand, band_of, run_artifacts, view_of
 from mlops_debugger.forge.plant import Planted, plant
-from mlops_debugger.forge.prove import Proof, Prover, Rejected
+from mlops_debugger.forge.prove import CounterEdit, Proof, Prover, Rejected
 from mlops_debugger.projects import projects
 from mlops_debugger.runs.pool import RunResult, TrainerPool
 from mlops_debugger.seeds import derive, generator
@@ -37,7 +37,10 @@ COUNTERED = 3
 
 
 class Try(BaseModel):
-    """What the journal keeps of one try: a draft, or why there is none, and what it cost."""
+    """What the journal keeps of one try: a draft, or why there is none, what it cost, and what counter edits did.
+
+    `counters` is empty where none were tried, and in journals that are older than the field.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,6 +52,7 @@ class Try(BaseModel):
     draft: Scenario | None = None
     runs: int = 0
     cpu: float = 0.0
+    counters: tuple[CounterEdit, ...] = ()
 
 
 def base_seed_of(seed_base: str, project: str, fault: str | None, index: int) -> int:
@@ -64,20 +68,21 @@ def attempt(
     base_seed = base_seed_of(seed_base, project_id, fault_id, index)
     project = projects()[project_id]
 
-    def rejected(reason: str, detail: str = "", runs: int = 0) -> Try:
+    def rejected(outcome: Rejected, runs: int = 0) -> Try:
         return Try(
             project=project_id,
             fault=fault_id,
             index=index,
-            reason=reason,
-            detail=detail,
+            reason=outcome.reason,
+            detail=outcome.detail,
             runs=runs,
             cpu=time.process_time() - started,
+            counters=outcome.counters,
         )
 
     planted = plant(project, fault_id, base_seed)
     if planted is None:
-        return rejected(DOES_NOT_FIT)
+        return rejected(Rejected(DOES_NOT_FIT))
     run_seeds = tuple(derive(secret, base_seed, "run", k) for k in range(3))
     run_id = f"run-{derive(secret, base_seed, 'run id') % 16**10:010x}"
     prover = Prover(planted, run_seeds, run_id, started_at_of(base_seed), pool, counters=index % COUNTERED == 0)
@@ -87,7 +92,7 @@ def attempt(
     else:
         outcome = prover.prove(band.sigma)
         if isinstance(outcome, Rejected):
-            return rejected(outcome.reason, outcome.detail, prover.runs)
+            return rejected(outcome, prover.runs)
         proof = outcome
     draft = _draft(planted, proof, band, base_seed, run_id, prover.started_at, secret)
     return Try(
@@ -98,6 +103,7 @@ def attempt(
         draft=draft,
         runs=prover.runs,
         cpu=time.process_time() - started,
+        counters=proof.counters,
     )
 
 
