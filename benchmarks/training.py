@@ -44,7 +44,7 @@ def main() -> None:
             print(
                 f"{name}: {median / 2:.2f} CPU s a run, {60 / median:.0f} pairs a core-minute (wall {statistics.median(wall):.2f} s a pair)"
             )
-        print(f"all: {60 / statistics.mean(everything):.0f} pairs a core-minute")
+        print(f"all: {60 / statistics.mean(everything):.1f} pairs a core-minute")
 
 
 if __name__ == "__main__":

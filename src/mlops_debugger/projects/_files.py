@@ -11,13 +11,22 @@ from numpy.typing import NDArray
 
 def csv_bytes(columns: Mapping[str, Sequence[object] | NDArray[np.generic]]) -> bytes:
     """A CSV of equally long columns; None and NaN are blank, floats have up to six digits after the point."""
-    rendered = [[_cell(value) for value in _plain(values)] for values in columns.values()]
+    rendered = [_cells(values.tolist() if isinstance(values, np.ndarray) else values) for values in columns.values()]
     lines = [",".join(columns), *(",".join(row) for row in zip(*rendered, strict=True))]
     return ("\n".join(lines) + "\n").encode()
 
 
-def _plain(values: Sequence[object] | NDArray[np.generic]) -> Sequence[object]:
-    return values.tolist() if isinstance(values, np.ndarray) else values
+def _cells(values: Sequence[object]) -> Sequence[str]:
+    """A column as text. Columns of one type are written in one go, since every run that is trained pays for this."""
+    kinds = set(map(type, values))
+    if kinds == {float}:
+        texts = ("%.6f\n" * len(values) % tuple(values)).split("\n")[:-1]
+        return ["" if text == "nan" else text.rstrip("0").rstrip(".") for text in texts]
+    if kinds == {int}:
+        return list(map(str, values))
+    if kinds == {str} and "," not in "".join(plain := list(map(str, values))):
+        return plain
+    return [_cell(value) for value in values]
 
 
 def _cell(value: object) -> str:

@@ -31,7 +31,7 @@ class TicketNet(nn.Module):
 
     def pool(self, found, present):
         if self.pooling == "max":
-            return (found + (present.to(found.dtype) - 1.0) * 1e9).max(dim=1).values
+            return found.masked_fill(~present, -1e9).max(dim=1).values
         if self.pooling == "last":
             last = present.sum(dim=1, keepdim=True).clamp(min=1) - 1
             return found.gather(1, last.expand(-1, -1, found.shape[2])).squeeze(1)

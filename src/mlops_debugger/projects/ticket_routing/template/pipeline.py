@@ -119,7 +119,7 @@ def describe(run, config, exported, parts, words, ids, targets, encoder, tables)
         part, lists = parts[stage], words[stage]
         table = tables[stage]
         lengths = np.array([len(each) for each in lists])
-        unknown = np.array([sum(word not in table for word in each) for each in lists]) / np.maximum(lengths, 1)
+        unknown = np.array([len(each) - sum(map(table.__contains__, each)) for each in lists]) / np.maximum(lengths, 1)
         measures = np.column_stack([lengths, unknown, (ids[stage] != table[prep.PAD]).sum(axis=1)])
         splits[stage] = {
             "rows": len(part),
