@@ -120,12 +120,6 @@ class Dossier:
     def verdict(self, check: str) -> str:
         return str(self.findings.get(check, {}).get("verdict", "not_applicable"))
 
-    def figure(self, split: str) -> float | None:
-        """The headline metric of a block of eval_results.json."""
-        block, name = self.results.get(split), self.results.get("metric")
-        value = block.get(name) if isinstance(block, dict) else None
-        return float(value) if isinstance(value, int | float) else None
-
 
 def config_suspicion(
     weight: float, category: FailureCategory, leaf: Leaf, value: Value, why: str

@@ -26,7 +26,8 @@ from mlops_debugger.runs.workspace import write_files, write_workspace
 Status = Literal["completed", "crashed", "timeout", "killed"]
 
 # One thread, and no instructions beyond AVX2 (x86-64 of 2013 and later): the same numbers in any process, and nearly
-# the same on any machine. Older instruction sets cost a third more CPU (LOG.md).
+# the same on any machine. Older instruction sets cost a third more CPU (LOG.md). Freed memory is kept, since a run asks
+# for the same sizes again at every step and fresh pages cost time.
 PINS = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
