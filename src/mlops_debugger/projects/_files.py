@@ -19,21 +19,21 @@ def csv_bytes(columns: Mapping[str, Sequence[object] | NDArray[np.generic]]) -> 
 def _cells(values: Sequence[object]) -> Sequence[str]:
     """A column as text. Columns of one type are written in one go, since every run that is trained pays for this."""
     kinds = set(map(type, values))
-    if kinds == {float}:
+    if kinds <= {float, np.float64}:
         texts = ("%.6f\n" * len(values) % tuple(values)).split("\n")[:-1]
         return ["" if text == "nan" else text.rstrip("0").rstrip(".") for text in texts]
-    if kinds == {int}:
-        return list(map(str, values))
-    if kinds == {str} and "," not in "".join(plain := list(map(str, values))):
-        return plain
-    return [_cell(value) for value in values]
+    if float in kinds or np.float64 in kinds:
+        return [_cell(value) for value in values]
+    plain = [text if value is not None else "" for text, value in zip(map(str, values), values, strict=True)]
+    return [f'"{text}"' if "," in text else text for text in plain] if "," in "".join(plain) else plain
 
 
 def _cell(value: object) -> str:
-    if value is None:
+    """One value of a column of several types."""
+    if value is None or value != value:
         return ""
     if isinstance(value, float):
-        return "" if value != value else f"{value:.6f}".rstrip("0").rstrip(".")
+        return f"{value:.6f}".rstrip("0").rstrip(".")
     text = str(value)
     return f'"{text}"' if "," in text else text
 

@@ -13,6 +13,7 @@ forecast's origin on, no two of them overlapping, so that no request tells the a
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -103,11 +104,11 @@ def _world(rng: np.random.Generator) -> World:
 
 def _decaying(rng: np.random.Generator, decay: float, shape: tuple[int, int]) -> FloatArray:
     """First-order autoregression along the last axis, stationary, with standard deviation 1."""
-    values = rng.normal(size=shape)
-    values[:, 1:] *= np.sqrt(1.0 - decay**2)
-    for step in range(1, shape[1]):
-        values[:, step] += decay * values[:, step - 1]
-    return values
+    values = np.ascontiguousarray(rng.normal(size=shape).T)  # a step's values side by side: several times faster
+    values[1:] *= np.sqrt(1.0 - decay**2)
+    for before, now in itertools.pairwise(values):
+        now += decay * before
+    return np.ascontiguousarray(values.T)
 
 
 def _simulate(rng: np.random.Generator, world: World, first: NDArray[np.int64], steps: int) -> Stretch:
@@ -131,12 +132,13 @@ def _simulate(rng: np.random.Generator, world: World, first: NDArray[np.int64], 
 def _spells(rng: np.random.Generator, shape: tuple[int, int], share: float, length: float) -> NDArray[np.bool_]:
     """Spells that cover `share` of the steps and last `length` steps on average."""
     enter = share / (1.0 - share) / length
-    draws = rng.random(shape)
-    state = np.empty(shape, dtype=bool)
-    state[:, 0] = draws[:, 0] < share
-    for step in range(1, shape[1]):
-        state[:, step] = np.where(state[:, step - 1], draws[:, step] > 1.0 / length, draws[:, step] < enter)
-    return state
+    draws = rng.random(shape).T
+    stays, enters = draws > 1.0 / length, np.ascontiguousarray(draws < enter)
+    enters[0] = draws[0] < share
+    # In place, row by row: a step is in a spell if it enters one, or if the step before was in one and it stays.
+    for before, stay, now in zip(enters, stays[1:], enters[1:], strict=False):
+        np.copyto(now, stay, where=before)
+    return np.ascontiguousarray(enters.T)
 
 
 def _readings(
