@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mlops_debugger.bank import Bank, Scenario, starter_bank_path
+from mlops_debugger.bank import Bank, BankWriter, Scenario, starter_bank_path
 from mlops_debugger.cli import app
 from mlops_debugger.contract import ARTIFACTS, SANITY_CHECKS
 from mlops_debugger.edits import CODE, CONFIG, apply_fix, load_yaml, parse_fix
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.forge.build import Order, Progress, build, plan, split_of
+from mlops_debugger.forge.carry import carry_over, tries_behind
 from mlops_debugger.forge.difficulty import difficulty, rarity
 from mlops_debugger.forge.journal import Journal
 from mlops_debugger.forge.prove import NO_HARM, NOT_SPECIFIC, CounterEdit, proof_bar
@@ -119,6 +120,59 @@ def test_kill_minus_nine_loses_only_what_is_in_flight(tmp_path: Path) -> None:
     assert len(seen) == _tries(journal)
     with pytest.raises(ForgeError, match="begun with --seed-base kill"):
         build(Order(out, 3, "other", CHOSEN, ("loan_outcomes",), 1), seen.append)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("forge")
+def test_a_bank_is_extended_by_what_it_lacks(forged: tuple[Bank, list[Progress]], tmp_path: Path) -> None:
+    earlier, _ = forged
+    out = tmp_path / "larger.sqlite"
+    summary = build(order(out, scenarios=7, extend=earlier.path), lambda progress: None)
+    larger = Bank(out)
+    assert summary.carried is not None and summary.carried.kept == len(earlier)
+    assert len(larger) == 7
+    told = {"tier", "split", "difficulty", "difficulty_parts"}
+    for scenario in earlier.scenarios():
+        assert larger.get(scenario.scenario_id).model_dump(exclude=told) == scenario.model_dump(exclude=told)
+    tries = [Try.model_validate_json(text) for text in larger.tries()]
+    assert [t for t in tries if t.index < 0] == []
+    assert larger.manifest["runs"] == sum(t.runs for t in tries) > earlier.manifest["runs"]
+    assert larger.manifest["secret"] == earlier.manifest["secret"]
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("forge")
+def test_what_no_longer_holds_is_not_carried_over(forged: tuple[Bank, list[Progress]], tmp_path: Path) -> None:
+    earlier, _ = forged
+    planted_otherwise, *rest = [s for s in earlier.scenarios() if s.fault]
+    changed = planted_otherwise.model_copy(update={"gold_fix": planted_otherwise.gold_fix + "\n"})
+    odd = tmp_path / "odd.sqlite"
+    BankWriter(odd).write([changed, *rest], earlier.manifest, earlier.tries())
+    journal = Journal(tmp_path / "a.journal", "test-forge", earlier.manifest["secret"])
+    told = carry_over(Bank(odd), journal)
+    assert (told.kept, sum(told.dropped.values())) == (len(rest), 1)
+    assert {t.draft.scenario_id for t in journal.tries() if t.draft} == {s.scenario_id for s in rest}
+    journal.close()
+    log = rest[0].artifacts["train.log"].replace("epoch=1/", "epoch=2/", 1)
+    retouched = rest[0].model_copy(update={"artifacts": {**rest[0].artifacts, "train.log": log}})
+    BankWriter(odd).write([retouched], earlier.manifest, earlier.tries())
+    journal = Journal(tmp_path / "b.journal", "test-forge", earlier.manifest["secret"])
+    told = carry_over(Bank(odd), journal)
+    assert (told.kept, +told.dropped) == (0, {"loan_outcomes: other artifacts or findings now": 1})
+    assert all(t.draft is None for t in journal.tries())
+    journal.close()
+    with pytest.raises(ForgeError, match="extended with its own"):
+        build(order(tmp_path / "c.sqlite", seed_base="another", extend=earlier.path), lambda progress: None)
+
+
+def test_tries_behind_a_bank_that_kept_none_are_counted(tmp_path: Path, proven: Scenario) -> None:
+    starter = Bank(starter_bank_path())
+    tally = {"fault": proven.fault, "project": proven.project, "rejected": {NO_HARM: 2}}
+    BankWriter(tmp_path / "old.sqlite").write([proven], {**starter.manifest, "tries": [tally]})
+    tries = list(tries_behind(Bank(tmp_path / "old.sqlite"), starter.manifest["seed_base"]))
+    assert [(t.index, t.reason) for t in tries[1:]] == [(-1, NO_HARM), (-2, NO_HARM)]
+    first = tries[0]
+    assert base_seed_of(starter.manifest["seed_base"], first.project, first.fault, first.index) == proven.base_seed
 
 
 def _tries(journal: Path) -> int:

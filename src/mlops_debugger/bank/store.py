@@ -122,6 +122,14 @@ class Bank:
         for entry in self.entries:
             yield self.get(entry.scenario_id)
 
+    def tries(self) -> list[str]:
+        """What its forging kept of every try, as JSON; empty in banks that are older than that."""
+        with self._lock:
+            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'try'").fetchone():
+                return []
+            blobs = self._db.execute("SELECT blob FROM try ORDER BY number")
+            return [self._decompressor.decompress(blob).decode() for (blob,) in blobs]
+
 
 class BankWriter:
     """Writes a whole bank at once, to a temporary file that is then moved into place."""
@@ -129,8 +137,11 @@ class BankWriter:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
 
-    def write(self, scenarios: Sequence[Scenario], manifest: dict[str, Any]) -> None:
-        """Write the scenarios (sorted by id) and the manifest; raises `BankError` when there is nothing to write."""
+    def write(self, scenarios: Sequence[Scenario], manifest: dict[str, Any], tries: Sequence[str] = ()) -> None:
+        """Write the scenarios (sorted by id), the manifest and, as JSON, the tries that the scenarios come from.
+
+        Raises `BankError` when there is nothing to write.
+        """
         if not scenarios:
             raise BankError("a bank has at least one scenario, found none: was everything rejected?")
         ordered = sorted(scenarios, key=lambda scenario: scenario.scenario_id)
@@ -149,6 +160,7 @@ class BankWriter:
                 " category TEXT, tier TEXT NOT NULL, split TEXT NOT NULL, silent INTEGER NOT NULL,"
                 " sha256 TEXT NOT NULL, blob BLOB NOT NULL)"
                 " WITHOUT ROWID;"
+                "CREATE TABLE try(number INTEGER PRIMARY KEY, blob BLOB NOT NULL);"
             )
             full = {**manifest, "format": FORMAT, "scenarios": len(ordered)}
             db.executemany("INSERT INTO manifest VALUES (?, ?)", [(k, json.dumps(v)) for k, v in sorted(full.items())])
@@ -170,6 +182,9 @@ class BankWriter:
                     )
                     for scenario, data in zip(ordered, raw, strict=True)
                 ],
+            )
+            db.executemany(
+                "INSERT INTO try(blob) VALUES (?)", [(compressor.compress(text.encode()),) for text in tries]
             )
             db.commit()
             db.execute("VACUUM")

@@ -48,6 +48,7 @@ def _names(given: list[str] | None) -> tuple[str, ...]:
     epilog=examples(
         "mlops-debugger forge --out bank.sqlite --scenarios 240 --seed-base 2026-11 --workers 2",
         "mlops-debugger forge --out few.sqlite --scenarios 10 --faults kernel_size_one",
+        "mlops-debugger forge --out larger.sqlite --extend bank.sqlite --scenarios 1200 --workers 2",
     )
 )
 def forge(
@@ -55,24 +56,33 @@ def forge(
     scenarios: Annotated[int, typer.Option(min=1, help="How many, healthy controls included.")],
     faults: Annotated[list[str] | None, typer.Option(help="Repeat or separate by commas; default all.")] = None,
     projects: ProjectsOption = None,
-    seed_base: Annotated[str, typer.Option(help="Any other word gives a fresh, disjoint bank.")] = "0",
+    seed_base: Annotated[
+        str | None, typer.Option(help="Any other word gives a fresh, disjoint bank; default 0, or the extended bank's.")
+    ] = None,
     workers: WorkersOption = 1,
+    extend: Annotated[
+        Path | None, typer.Option(help="Go on from this bank: what still holds of it is not forged again.")
+    ] = None,
 ) -> None:
     """Make a bank: plant faults, train both twins on three seeds, keep what is proven.
 
     The table at the end tells of every fault on every project whether it is any good, and below it why not.
     Interrupting loses at most what is under way: the same command resumes.
     """
+    from mlops_debugger.bank import Bank
     from mlops_debugger.forge.build import Order, build
 
     given, where = _names(faults), _names(projects)
+    if seed_base is None:
+        seed_base = str(Bank(extend).manifest["seed_base"]) if extend else "0"
     words = ["mlops-debugger", "forge", "--out", out.name, "--scenarios", str(scenarios), "--seed-base", seed_base]
     words += [
         *(f"--faults={name}" for name in given),
         *(f"--projects={name}" for name in where),
         f"--workers={workers}",
+        *([f"--extend={extend.name}"] if extend else []),
     ]
-    order = Order(out, scenarios, seed_base, given, where, workers, shlex.join(words))
+    order = Order(out, scenarios, seed_base, given, where, workers, shlex.join(words), extend)
     with _bar() as bar:
         task = bar.add_task("proven", total=scenarios, note="starting the trainers")
 
@@ -100,6 +110,10 @@ def _tell(summary: Summary) -> None:
     """One line for every fault on every project, then why tries were rejected and what counter edits did."""
     from mlops_debugger.forge.summary import CONTROL
 
+    if summary.carried is not None:
+        console.print(f"{summary.carried.kept} scenarios carried over.")
+        for reason, count in summary.carried.dropped.items():
+            console.print(f"{count} not carried over: {reason}", highlight=False) if count else None
     table = Table(
         title="Tried and proven (harm: the median, and the least)", title_justify="left", box=None, header_style="bold"
     )

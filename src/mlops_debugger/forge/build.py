@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_debugger.bank.records import Scenario, Split, Tier
-from mlops_debugger.bank.store import BankWriter
+from mlops_debugger.bank.store import Bank, BankWriter
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
+from mlops_debugger.forge.carry import SPENT, carry_over
 from mlops_debugger.forge.difficulty import difficulty, rarity
 from mlops_debugger.forge.journal import Journal
 from mlops_debugger.forge.summary import Summary
@@ -40,7 +41,10 @@ MISFITS = 60
 
 @dataclass(frozen=True)
 class Order:
-    """What to forge. `scenarios` counts controls too; empty `faults` or `projects` mean all."""
+    """What to forge. `scenarios` counts controls too; empty `faults` or `projects` mean all.
+
+    `extend` is a bank of the same seed base whose scenarios count where they still hold.
+    """
 
     out: Path
     scenarios: int
@@ -49,6 +53,7 @@ class Order:
     projects: tuple[str, ...] = ()
     workers: int = 1
     command: str = ""
+    extend: Path | None = None
 
 
 @dataclass
@@ -136,8 +141,8 @@ def build(order: Order, report: Callable[[Progress], None]) -> Summary:
     `report` is called after every try. The bank is written when every pair is done, unless nothing at all was proven;
     the journal stays beside it.
     """
-    journal = Journal(order.out.with_name(order.out.name + ".journal"), order.seed_base)
     summary = Summary()
+    journal = _journal(order, summary)
     pairs = {(pair.project, pair.fault): pair for pair in plan(order)}
     wanted = sum(pair.wanted for pair in pairs.values())
 
@@ -161,9 +166,32 @@ def build(order: Order, report: Callable[[Progress], None]) -> Summary:
         if outcome.draft is not None and (outcome.project, outcome.fault) in pairs
     ]
     if scenarios:
-        BankWriter(order.out).write(finish(_trim(scenarios, pairs)), _manifest(order, journal, summary))
+        tries = [outcome.model_copy(update={"draft": None}).model_dump_json() for outcome in journal.tries()]
+        BankWriter(order.out).write(finish(_trim(scenarios, pairs)), _manifest(order, journal, summary), tries)
     journal.close()
     return summary
+
+
+def _journal(order: Order, summary: Summary) -> Journal:
+    """The journal of the order; a new one that extends a bank begins with what still holds of it."""
+    path = order.out.with_name(order.out.name + ".journal")
+    if order.extend is None or path.exists():
+        return Journal(path, order.seed_base)
+    bank = Bank(order.extend)
+    if bank.manifest["seed_base"] != order.seed_base:
+        raise ForgeError(
+            f"{order.extend} was forged with --seed-base {bank.manifest['seed_base']}, found {order.seed_base}: "
+            "a bank is extended with its own"
+        )
+    # Under another name until it is whole: an interrupted start must not look like a journal to go on with.
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    journal = Journal(fresh, order.seed_base, str(bank.manifest["secret"]))
+    summary.carried = carry_over(bank, journal)
+    journal.close()
+    bank.close()
+    fresh.rename(path)
+    return Journal(path, order.seed_base)
 
 
 def _forge_open(
@@ -240,6 +268,6 @@ def _manifest(order: Order, journal: Journal, summary: Summary) -> dict[str, obj
         "seed_base": order.seed_base,
         "secret": journal.head("secret"),
         "held_out_sites": list(HELD_OUT_SITES),
-        "runs": summary.runs,
+        "runs": summary.runs + int(journal.head(SPENT) or 0),
         "tries": summary.rows(),
     }

@@ -17,7 +17,8 @@ from mlops_debugger.forge.unit import Try
 class Journal:
     """Every finished try, written as it comes: what is in flight is all that an interruption can lose."""
 
-    def __init__(self, path: Path, seed_base: str) -> None:
+    def __init__(self, path: Path, seed_base: str, secret: str = "") -> None:
+        """Begin a journal or go on with it; a new one draws its secret unless one is given."""
         self.path = path
         self._db = sqlite3.connect(path)
         self._db.execute("CREATE TABLE IF NOT EXISTS head(key TEXT PRIMARY KEY, value TEXT)")
@@ -27,7 +28,7 @@ class Journal:
         )
         with self._db:
             self._db.execute("INSERT OR IGNORE INTO head VALUES ('seed_base', ?)", (seed_base,))
-            self._db.execute("INSERT OR IGNORE INTO head VALUES ('secret', ?)", (secrets.token_hex(16),))
+            self._db.execute("INSERT OR IGNORE INTO head VALUES ('secret', ?)", (secret or secrets.token_hex(16),))
             self._db.execute("INSERT OR IGNORE INTO head VALUES ('version', ?)", (mlops_debugger.__version__,))
         found = self.head("seed_base")
         if found != seed_base:
@@ -36,8 +37,14 @@ class Journal:
             )
 
     def head(self, key: str) -> str:
-        value = self._db.execute("SELECT value FROM head WHERE key = ?", (key,)).fetchone()[0]
-        return str(value)
+        """A word about the whole build; "" where there is none."""
+        row = self._db.execute("SELECT value FROM head WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def note(self, key: str, value: str) -> None:
+        """Keep a word about the whole build, once."""
+        with self._db:
+            self._db.execute("INSERT OR IGNORE INTO head VALUES (?, ?)", (key, value))
 
     def add(self, outcome: Try) -> None:
         blob = zstandard.compress(outcome.model_dump_json().encode(), 3)

@@ -94,11 +94,20 @@ class Tally:
 
 
 @dataclass
+class Carried:
+    """How many scenarios of an earlier bank were carried over, and why others were not."""
+
+    kept: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
 class Summary:
     """Tallies by (fault, project), training runs in all."""
 
     tallies: dict[Key, Tally] = field(default_factory=dict)
     runs: int = 0
+    carried: Carried | None = None
 
     def add(self, outcome: Try) -> None:
         self.runs += outcome.runs
