@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ from mlops_debugger.cli import app
 from mlops_debugger.contract import ARTIFACTS, SANITY_CHECKS
 from mlops_debugger.edits import CODE, CONFIG, apply_fix, load_yaml, parse_fix
 from mlops_debugger.errors import ForgeError
-from mlops_debugger.forge.build import Order, Progress, build, plan, split_of
+from mlops_debugger.faults import faults
+from mlops_debugger.forge.build import Progress, build, split_of
 from mlops_debugger.forge.carry import carry_over, tries_behind
 from mlops_debugger.forge.difficulty import difficulty, rarity
 from mlops_debugger.forge.journal import Journal
+from mlops_debugger.forge.plan import Order, plan
 from mlops_debugger.forge.prove import NO_HARM, NOT_SPECIFIC, CounterEdit, proof_bar
 from mlops_debugger.forge.summary import Summary
 from mlops_debugger.forge.unit import DOES_NOT_FIT, Try, base_seed_of
@@ -100,7 +103,8 @@ def test_kill_minus_nine_loses_only_what_is_in_flight(tmp_path: Path) -> None:
     out = tmp_path / "bank.sqlite"
     script = (
         "from pathlib import Path\n"
-        "from mlops_debugger.forge.build import Order, build\n"
+        "from mlops_debugger.forge.build import build\n"
+        "from mlops_debugger.forge.plan import Order\n"
         f"if __name__ == '__main__':\n    build(Order(Path({str(out)!r}), 3, 'kill', ('label_order_at_serving',), ('loan_outcomes',), 1), lambda p: None)\n"
     )
     runner = tmp_path / "forge_it.py"
@@ -194,6 +198,11 @@ def test_the_plan_covers_every_pair_and_a_share_of_controls(tmp_path: Path) -> N
     controls = sum(row.wanted for row in rows if row.fault is None)
     assert 0.10 <= controls / 400 <= 0.12
     assert {row.project for row in rows} == set(projects())
+    by_category = Counter()
+    for row in rows:
+        by_category[faults()[row.fault].category if row.fault else None] += row.wanted
+    del by_category[None]
+    assert max(by_category.values()) - min(by_category.values()) <= 1
 
 
 def test_unknown_names_are_named(tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def forge(
     Interrupting loses at most what is under way: the same command resumes.
     """
     from mlops_debugger.bank import Bank
-    from mlops_debugger.forge.build import Order, build
+    from mlops_debugger.forge.build import build
+    from mlops_debugger.forge.plan import Order
 
     given, where = _names(faults), _names(projects)
     if seed_base is None:

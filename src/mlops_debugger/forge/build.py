@@ -13,65 +13,21 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
 
 from mlops_debugger.bank.records import Scenario, Split, Tier
 from mlops_debugger.bank.store import Bank, BankWriter
 from mlops_debugger.errors import ForgeError
-from mlops_debugger.faults import faults
 from mlops_debugger.forge.carry import SPENT, carry_over
 from mlops_debugger.forge.difficulty import difficulty, rarity
 from mlops_debugger.forge.journal import Journal
+from mlops_debugger.forge.plan import Order, Pair, plan
 from mlops_debugger.forge.summary import Summary
 from mlops_debugger.forge.unit import DOES_NOT_FIT, Try, attempt
-from mlops_debugger.projects import projects
 from mlops_debugger.runs.pool import TrainerPool
 from mlops_debugger.seeds import derive
 
-CONTROL_SHARE = 0.11
 HELD_OUT_SITES = ("scheduler.warmup_steps", "evaluation_scaling")
 """Sites whose faults occur in the test split alone."""
-MAX_TRIES = 3
-"""Rejected tries per wanted scenario before a fault on a project is given up."""
-HOPELESS = 5
-"""Rejected tries in a row, from the first one on, that end it sooner."""
-MISFITS = 60
-"""Variations per wanted scenario that the fault does not fit, after which it is given up too."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to forge. `scenarios` counts controls too; empty `faults` or `projects` mean all.
-
-    `extend` is a bank of the same seed base whose scenarios count where they still hold.
-    """
-
-    out: Path
-    scenarios: int
-    seed_base: str
-    faults: tuple[str, ...] = ()
-    projects: tuple[str, ...] = ()
-    workers: int = 1
-    command: str = ""
-    extend: Path | None = None
-
-
-@dataclass
-class _Pair:
-    project: str
-    fault: str | None
-    wanted: int
-    proven: int = 0
-    tried: int = 0
-    rejected: int = 0
-    misfits: int = 0
-    busy: bool = False
-
-    @property
-    def open(self) -> bool:
-        if self.busy or self.proven >= self.wanted or self.misfits >= MISFITS * self.wanted:
-            return False
-        return self.rejected < HOPELESS if not self.proven else self.rejected < MAX_TRIES * self.wanted
 
 
 @dataclass(frozen=True)
@@ -82,34 +38,6 @@ class Progress:
     wanted: int
     tried: int
     last: Try
-
-
-def plan(order: Order) -> list[_Pair]:
-    """How many scenarios each fault on each project gets, controls first."""
-    chosen = [name for name in projects() if not order.projects or name in order.projects]
-    unknown = [*(set(order.projects) - set(projects())), *(set(order.faults) - set(faults()))]
-    if unknown:
-        raise ForgeError(
-            f"no such project or fault: {', '.join(sorted(unknown))}; there are {', '.join([*projects(), *faults()])}"
-        )
-    pairs = [
-        (project, fault_id)
-        for fault_id, fault in faults().items()
-        for project in chosen
-        if (not order.faults or fault_id in order.faults) and fault.plants_for(projects()[project])
-    ]
-    if not pairs:
-        raise ForgeError("none of the named faults fits any of the named projects: see 'mlops-debugger catalog'")
-    controls = round(CONTROL_SHARE * order.scenarios)
-    broken = order.scenarios - controls
-    rows = [
-        _Pair(project, None, controls // len(chosen) + (i < controls % len(chosen))) for i, project in enumerate(chosen)
-    ]
-    rows += [
-        _Pair(project, fault, broken // len(pairs) + (i < broken % len(pairs)))
-        for i, (project, fault) in enumerate(pairs)
-    ]
-    return [row for row in rows if row.wanted]
 
 
 _POOL: TrainerPool | None = None
@@ -195,12 +123,12 @@ def _journal(order: Order, summary: Summary) -> Journal:
 
 
 def _forge_open(
-    order: Order, journal: Journal, pairs: dict[tuple[str, str | None], _Pair], book: Callable[[Try], None]
+    order: Order, journal: Journal, pairs: dict[tuple[str, str | None], Pair], book: Callable[[Try], None]
 ) -> None:
     secret = journal.head("secret")
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(order.workers, mp_context=context, initializer=_start_worker)
-    running: dict[Future[Try], _Pair] = {}
+    running: dict[Future[Try], Pair] = {}
     try:
         while True:
             for pair in sorted((p for p in pairs.values() if p.open), key=lambda p: p.proven / p.wanted):
@@ -224,7 +152,7 @@ def _forge_open(
         executor.shutdown(wait=not running, cancel_futures=True)
 
 
-def _trim(scenarios: Sequence[Scenario], pairs: dict[tuple[str, str | None], _Pair]) -> list[Scenario]:
+def _trim(scenarios: Sequence[Scenario], pairs: dict[tuple[str, str | None], Pair]) -> list[Scenario]:
     """At most as many scenarios of each pair as were wanted, in the order in which they were tried."""
     counts: Counter[tuple[str, str | None]] = Counter()
     kept = []

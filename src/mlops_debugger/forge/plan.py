@@ -1,0 +1,87 @@
+"""What to forge: an order, and how many scenarios of each fault on each project it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_debugger.errors import ForgeError
+from mlops_debugger.faults import faults
+from mlops_debugger.projects import projects
+
+CONTROL_SHARE = 0.11
+MAX_TRIES = 3
+"""Rejected tries per wanted scenario before a fault on a project is given up."""
+HOPELESS = 5
+"""Rejected tries in a row, from the first one on, that end it sooner."""
+MISFITS = 60
+"""Variations per wanted scenario that the fault does not fit, after which it is given up too."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to forge. `scenarios` counts controls too; empty `faults` or `projects` mean all.
+
+    `extend` is a bank of the same seed base whose scenarios count where they still hold.
+    """
+
+    out: Path
+    scenarios: int
+    seed_base: str
+    faults: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    workers: int = 1
+    command: str = ""
+    extend: Path | None = None
+
+
+@dataclass
+class Pair:
+    """A fault (None: healthy controls) on a project: how many are wanted, and what became of its tries."""
+
+    project: str
+    fault: str | None
+    wanted: int
+    proven: int = 0
+    tried: int = 0
+    rejected: int = 0
+    misfits: int = 0
+    busy: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether another try is worth it."""
+        if self.busy or self.proven >= self.wanted or self.misfits >= MISFITS * self.wanted:
+            return False
+        return self.rejected < HOPELESS if not self.proven else self.rejected < MAX_TRIES * self.wanted
+
+
+def plan(order: Order) -> list[Pair]:
+    """Controls by project, then faults: every category gets as many, and of those every fault on every project."""
+    chosen = [name for name in projects() if not order.projects or name in order.projects]
+    unknown = [*(set(order.projects) - set(projects())), *(set(order.faults) - set(faults()))]
+    if unknown:
+        raise ForgeError(
+            f"no such project or fault: {', '.join(sorted(unknown))}; there are {', '.join([*projects(), *faults()])}"
+        )
+    by_category: dict[str, list[tuple[str, str]]] = {}
+    for fault_id, fault in faults().items():
+        if not order.faults or fault_id in order.faults:
+            fitting = [(name, fault_id) for name in chosen if fault.plants_for(projects()[name])]
+            by_category.setdefault(fault.category, []).extend(fitting)
+    categories = [pairs for pairs in by_category.values() if pairs]
+    if not categories:
+        raise ForgeError("none of the named faults fits any of the named projects: see 'mlops-debugger catalog'")
+    controls = round(CONTROL_SHARE * order.scenarios)
+    rows = [Pair(project, None, count) for project, count in zip(chosen, _shares(controls, chosen), strict=True)]
+    for pairs, share in zip(categories, _shares(order.scenarios - controls, categories), strict=True):
+        rows += [
+            Pair(project, fault, count) for (project, fault), count in zip(pairs, _shares(share, pairs), strict=True)
+        ]
+    return [row for row in rows if row.wanted]
+
+
+def _shares(total: int, among: Sequence[object]) -> list[int]:
+    """`total` in nearly equal whole parts, the larger ones first."""
+    return [total // len(among) + (position < total % len(among)) for position in range(len(among))]
