@@ -15,8 +15,8 @@ from mlops_debugger.contract import CATEGORIES
 from mlops_debugger.edits import CODE, CONFIG, flatten, load_yaml, parse_fix
 from mlops_debugger.faults import CodePlant, ConfigPlant, faults
 from mlops_debugger.forge.build import HELD_OUT_SITES
+from mlops_debugger.forge.counters import counter_moves, counters
 from mlops_debugger.forge.plant import Planted, plant, variation_of
-from mlops_debugger.forge.prove import counter_moves
 from mlops_debugger.grading.sites import worth
 from mlops_debugger.projects import projects
 from mlops_debugger.runs.workspace import render
@@ -85,6 +85,24 @@ def _canonical(item: Planted) -> dict[str, object]:
     from mlops_debugger.forge.plant import canonical_config
 
     return dict(canonical_config(item.project, item.broken))
+
+
+@pytest.mark.parametrize(("fault", "project"), PAIRS)
+def test_counter_edits_change_the_broken_run_at_another_site(fault: str, project: str) -> None:
+    item = planted(fault, project, 0)
+    assert item.answer is not None
+    for counter in counters(item, 0):
+        changed = [name for name in item.broken if counter.sources[name] != item.broken[name]]
+        assert changed == [counter.answer.file]
+        assert (counter.answer.file, counter.answer.field) != (item.answer.file, item.answer.field)
+        assert worth(counter.answer.field, counter.answer.names) == 1.0
+        if counter.answer.file == CODE:
+            ast.parse(counter.sources[CODE])
+
+
+def test_look_alikes_in_the_code_are_tried_in_the_code() -> None:
+    tried = {counter.site for counter in counters(planted("label_order_at_serving", "ticket_routing", 0), 0)}
+    assert tried & {slot.name for slot in projects()["ticket_routing"].slots}
 
 
 @pytest.mark.parametrize(("fault", "project"), PAIRS)

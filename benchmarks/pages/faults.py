@@ -90,9 +90,9 @@ def _clusters(shelf: Shelf) -> list[str]:
     lines = [
         "## Clusters of look-alikes",
         "",
-        "Faults that share a symptom. Of every fault on every project the first try and every third one after it, where "
-        "they prove, meet counter edits: the fault's own, at the sites of its look-alikes, and boosters that anybody would try "
-        f"({BOOSTERS}). One that cures makes its site an accepted answer, or rejects the scenario. "
+        "Faults that share a symptom. Of every fault on every project the first try and every sixth one after it, where "
+        "they prove, meet counter edits: the fault's own, at the sites of its look-alikes; boosters that anybody would try "
+        f"({BOOSTERS}); and what up to three look-alikes with a site in the code would do there. One that cures makes its site an accepted answer, or rejects the scenario. "
         + (
             "The tables show how often an edit was tried, how often it cured (where it did), and the share of the "
             "proven harm that it left (median, averaged over projects)."

@@ -133,10 +133,7 @@ def _gold(
 ) -> tuple[Fix, Answer]:
     categories = (fault.category, *fault.also)
     if isinstance(chosen, CodePlant):
-        names = code_names(broken[CODE], healthy[CODE])
-        return diff_fix(broken[CODE], healthy[CODE]), Answer(
-            categories=categories, file=CODE, field=_title(names), names=names
-        )
+        return diff_fix(broken[CODE], healthy[CODE]), code_answer(broken[CODE], healthy[CODE], categories)
     path = project.dialect[chosen.key]
     fix = Fix(config=(ConfigEdit(path, _value(project, healthy[CONFIG], chosen.key)),))
     return fix, config_answer(project, broken[CONFIG], chosen.key, categories)
@@ -146,6 +143,12 @@ def _title(names: Mapping[str, float]) -> str:
     """The name to show a maintainer: the longest that is worth everything, with its function."""
     qualified = [name for name, value in names.items() if value == 1.0 and "." in name]
     return max(qualified or list(names), key=lambda name: (len(name), name))
+
+
+def code_answer(broken: str, fixed: str, categories: tuple[FailureCategory, ...]) -> Answer:
+    """The answer that a change of the code makes."""
+    names = code_names(broken, fixed)
+    return Answer(categories=categories, file=CODE, field=_title(names), names=names)
 
 
 def config_answer(project: Project, config: str, key: str, categories: tuple[FailureCategory, ...]) -> Answer:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
 from mlops_debugger.bank.records import Answer, Figures, SeedProof
-from mlops_debugger.contract import FailureCategory
-from mlops_debugger.edits import CONFIG, Value, dump_yaml, load_yaml, set_path
-from mlops_debugger.faults import Config, faults
-from mlops_debugger.forge.plant import Planted, canonical_config, config_answer
+from mlops_debugger.edits import CONFIG, Value
+from mlops_debugger.forge.counters import counters
+from mlops_debugger.forge.plant import Planted
 from mlops_debugger.grading.rubric import guards, seed_verdict
 from mlops_debugger.grading.trial import seeded_config
 from mlops_debugger.projects import Data
@@ -26,7 +25,7 @@ MAX_ANSWERS = 3
 
 
 class CounterEdit(BaseModel):
-    """A counter edit that was tried on a broken run, by canonical key.
+    """A counter edit that was tried on a broken run, by canonical key and value, or slot and look-alike.
 
     `left` is the share of the proven harm that it left, seed by seed: the first seed that it does not cure ends it.
     """
@@ -78,10 +77,10 @@ class Prover:
         started_at: str,
         pool: TrainerPool,
         *,
-        counters: bool = True,
+        countered: bool = True,
     ) -> None:
         self.planted = planted
-        self.counters = counters
+        self.countered = countered
         self.run_seeds = run_seeds
         self.run_id = run_id
         self.started_at = started_at
@@ -119,29 +118,22 @@ class Prover:
                 first = (healthy_run, broken_run)
         if first is None:
             return Rejected("no seeds")
-        others, tried = self._cures(tuple(seeds), sigma) if self.counters else ((), ())
+        others, tried = self._cures(tuple(seeds), sigma) if self.countered else ((), ())
         if len(others) >= MAX_ANSWERS:
             return Rejected(NOT_SPECIFIC, ", ".join(answer.field for answer in others), tried)
         return Proof(tuple(seeds), first[0], first[1], self.data[0], others, self.runs, self.run_seeds, tried)
 
     def _cures(self, seeds: tuple[SeedProof, ...], sigma: float) -> tuple[tuple[Answer, ...], tuple[CounterEdit, ...]]:
         """The answers that counter edits turned out to be, and what every one of them did."""
-        project = self.planted.project
-        own = self.planted.answer.field if self.planted.answer else ""
         found: dict[str, Answer] = {}
         tried: list[CounterEdit] = []
-        config = canonical_config(project, self.planted.broken)
-        for key, value in counter_moves(self.planted.fault_id, config):
-            path = project.dialect.get(key)
-            if path is None or path == own or key in found or config[key] == value:
+        for counter in counters(self.planted, self.run_seeds[0]):
+            if counter.site in found:
                 continue
-            edited = load_yaml(self.planted.broken[CONFIG])
-            set_path(edited, path, value)
-            sources = {**self.planted.broken, CONFIG: dump_yaml(edited)}
-            left, cured = self._left(sources, seeds, sigma)
-            tried.append(CounterEdit(key=key, value=value, left=left, cured=cured))
+            left, cured = self._left(counter.sources, seeds, sigma)
+            tried.append(CounterEdit(key=counter.site, value=counter.value, left=left, cured=cured))
             if cured:
-                found[key] = config_answer(project, self.planted.broken[CONFIG], key, (category_of(key),))
+                found[counter.site] = counter.answer
         return tuple(found.values()), tuple(tried)
 
     def _left(
@@ -155,36 +147,3 @@ class Prover:
             if seed_verdict(figures, proof, sigma) < 1.0:
                 return tuple(left), False
         return tuple(left), True
-
-
-def category_of(key: str) -> FailureCategory:
-    """The category of an edit at a canonical config key: it follows the edited line."""
-    if key.startswith("model.") and key != "model.dropout":
-        return "architecture_bug"
-    if key.startswith("data.") and "label" not in key:
-        return "data_leakage"
-    if key.startswith("evaluation."):
-        return "evaluation_bug"
-    if key.startswith(("features.", "tokenizer.")):
-        return "preprocessing_bug"
-    return "config_error"
-
-
-def counter_moves(fault_id: str | None, config: Config) -> Iterator[tuple[str, Value]]:
-    """The fault's own counter edits, then boosters that anybody would try."""
-    if fault_id is not None:
-        for move in faults()[fault_id].look_alikes:
-            if move.key in config:
-                value = move.value(config)
-                if value is not None:
-                    yield move.key, value
-    rate = config["optimizer.learning_rate"]
-    epochs = config["training.epochs"]
-    if isinstance(rate, int | float) and isinstance(epochs, int):
-        yield "training.epochs", 2 * epochs
-        yield "optimizer.learning_rate", 3 * rate
-        yield "optimizer.learning_rate", rate / 3
-    yield "optimizer.name", "adam" if config["optimizer.name"] != "adam" else "adamw"
-    widths = config.get("model.hidden_dims")
-    if isinstance(widths, list) and widths:
-        yield "model.hidden_dims", [max(1, int(width * 1.5)) if isinstance(width, int) else width for width in widths]

@@ -32,8 +32,8 @@ DESCRIPTIONS = {
 }
 
 DOES_NOT_FIT = "does not fit"
-COUNTERED = 3
-"""Every fault on every project meets its counter edits on its first try and on every third one after it."""
+COUNTERED = 6
+"""Every fault on every project meets its counter edits on its first try and on every sixth one after it."""
 
 
 class Try(BaseModel):
@@ -85,7 +85,7 @@ def attempt(
         return rejected(Rejected(DOES_NOT_FIT))
     run_seeds = tuple(derive(secret, base_seed, "run", k) for k in range(3))
     run_id = f"run-{derive(secret, base_seed, 'run id') % 16**10:010x}"
-    prover = Prover(planted, run_seeds, run_id, started_at_of(base_seed), pool, counters=index % COUNTERED == 0)
+    prover = Prover(planted, run_seeds, run_id, started_at_of(base_seed), pool, countered=index % COUNTERED == 0)
     band = band_of(project_id)
     if fault_id is None:
         proof = _control(prover)
