@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -166,3 +167,14 @@ def test_yaml_round_trip_keeps_lists_on_a_line() -> None:
     text = dump_yaml({"model": {"hidden": [64, 32], "act": None, "rate": 1e-05}})
     assert text == "model:\n  hidden: [64, 32]\n  act: null\n  rate: 1.0e-05\n"
     assert load_yaml(text) == {"model": {"hidden": [64, 32], "act": None, "rate": 1e-05}}
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
+def test_yaml_nested_without_end_is_refused(opening: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        load_yaml(opening * 50_000)
+
+
+def test_yaml_aliases_are_refused() -> None:
+    with pytest.raises(yaml.YAMLError, match="aliases"):
+        load_yaml("a: &x [1, 2]\nb: [*x, *x]\n")

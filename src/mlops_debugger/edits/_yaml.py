@@ -9,14 +9,11 @@ from typing import Any
 import yaml
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-3 as a number, leaves yes/no/on/off as words, as YAML 1.2 does, and knows no aliases."""
+MAX_DEPTH = 100
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            # A few hundred bytes of nested aliases stand for more values than memory holds.
-            raise yaml.YAMLError("aliases are not supported here: write the value out")
-        return super().compose_node(parent, index)
+
+class _Loader(yaml.CSafeLoader):
+    """Reads 1e-3 as a number and leaves yes/no/on/off as words, as YAML 1.2 does."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -38,16 +35,28 @@ _Loader.add_implicit_resolver(
 def load_yaml(text: str) -> Any:
     """Parse YAML with the numbers of YAML 1.2 and without aliases; raises `yaml.YAMLError`, whatever the text."""
     try:
+        _refuse_bombs(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError) as error:
         raise yaml.YAMLError(f"a value cannot be read ({type(error).__name__})") from None
 
 
-class _Dumper(yaml.SafeDumper):
+def _refuse_bombs(text: str) -> None:
+    """A few hundred bytes of nested aliases stand for more values than memory holds, and composing nodes recurses."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not supported here: write the value out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"values may be nested {MAX_DEPTH} deep")
+
+
+class _Dumper(yaml.CSafeDumper):
     """Writes lists of scalars on one line, so that a value never changes the number of lines."""
 
 
-def _flow_list(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
+def _flow_list(dumper: _Dumper, data: list[Any]) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True)
 
 
