@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-
 MAX_DEPTH = 100
 
 
