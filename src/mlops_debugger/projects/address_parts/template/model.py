@@ -1,0 +1,37 @@
+"""Tagger for address lines: summed feature embeddings, a window over neighbouring tokens, one answer for each."""
+
+import torch
+from torch import nn
+
+from engine import activation
+
+
+class LineTagger(nn.Module):
+    def __init__(self, features, outputs, embedding_size, left, right, hidden_sizes, nonlinearity, dropout):
+        super().__init__()
+        self.left, self.right = left, right
+        self.embedding = nn.Embedding(features, embedding_size, padding_idx=0)
+        with torch.no_grad():
+            self.embedding.weight.mul_(0.2)  # several are added up
+        sizes = [(left + 1 + right) * embedding_size, *hidden_sizes]
+        layers = []
+        for before, after in zip(sizes, sizes[1:]):
+            layers += [nn.Linear(before, after), activation(nonlinearity)]
+        self.body = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(sizes[-1], outputs)
+
+    def forward(self, ids):
+        """Scores of shape (lines, positions, tags) for ids of shape (lines, positions, features)."""
+        longest = ids.shape[1]
+        vectors = self.dropout(self.embedding(ids).sum(dim=2))
+        padded = nn.functional.pad(vectors, (0, 0, self.left, self.right))
+        window = torch.cat([padded[:, shift : shift + longest] for shift in range(self.left + 1 + self.right)], dim=2)
+        return self.head(self.dropout(self.body(window)))
+
+
+def build(config, features, outputs, seed):
+    torch.manual_seed(seed)
+    context = (config["left_context"], config["right_context"])
+    options = (config["hidden_sizes"], config["nonlinearity"], config["dropout"])
+    return LineTagger(features, outputs, config["embedding_size"], *context, *options).double()
