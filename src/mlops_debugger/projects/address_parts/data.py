@@ -30,6 +30,7 @@ _ORDERS = (
     (UNIT, NUMBER, STREET, REGION, CITY),
     (REGION, CITY, STREET, NUMBER, UNIT),
 )
+_SWAPS = ((NUMBER, UNIT), (STREET, CITY))  # what senders with an order of their own turn round
 _SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
 _CAPITALS = "ABCDEFGH"
 _START = np.datetime64("2025-01-06T05:00:00")
@@ -91,11 +92,11 @@ def _number(choices: Mapping[str, Value], name: str) -> float:
 def _world(rng: np.random.Generator) -> _World:
     """Invent the words."""
     base = len(_SYLLABLES)
-    codes = rng.choice(base**3, size=1300, replace=False).tolist()
+    codes = rng.choice(base**3, size=1500, replace=False).tolist()
     made = iter([_SYLLABLES[c // base**2] + _SYLLABLES[c // base % base] + _SYLLABLES[c % base] for c in codes])
     take = lambda count: [next(made) for _ in range(count)]  # noqa: E731
-    cities, names = take(70), take(380)
-    streets = [names[i] if i % 4 else cities[i // 4 % len(cities)] for i in range(len(names))]
+    cities, names = take(240), take(380)
+    streets = [names[i] if i % 5 > 1 else cities[i * 2 // 5 % len(cities)] for i in range(len(names))]
     people = [*names[1:160:3], *take(60)]
     return _World(
         streets,
@@ -104,7 +105,7 @@ def _world(rng: np.random.Generator) -> _World:
         people,
         [take(4) for _ in COUNTRIES],
         [take(2) for _ in COUNTRIES],
-        [take(9) for _ in COUNTRIES],
+        [take(12) for _ in COUNTRIES[:3]] + [names[2:120:3]],
         take(3),
         take(540),
     )
@@ -116,15 +117,16 @@ def _senders(
     """Senders of one sample; exactly the agreed share has an order of its own, so that samples are alike."""
     odd = rng.permutation(count) < round(_number(choices, "odd_share") * count)
     found = []
-    for i in range(count):
+    for position in range(count):
         country = int(rng.integers(len(COUNTRIES)))
         order = list(_ORDERS[country])
-        if odd[i]:
-            a, b = rng.choice(5, size=2, replace=False).tolist()
-            order[a], order[b] = order[b], order[a]
-        flags = rng.random(4) < (0.6, 0.4, 0.4, 0.3)
+        if odd[position]:
+            a, b = _SWAPS[int(rng.random() < 0.45)]
+            i, j = order.index(a), order.index(b)
+            order[i], order[j] = order[j], order[i]
+        flags = rng.random(4) < (0.6, 0.15, 0.3, 0.35)
         found.append(
-            _Sender(country, tuple(order), bool(odd[i]), world.markers[skip + i], *(bool(flag) for flag in flags))
+            _Sender(country, tuple(order), bool(odd[position]), world.markers[skip + position], *(bool(flag) for flag in flags))
         )
     return found
 
@@ -138,28 +140,28 @@ def _street(world: _World, sender: _Sender, u: list[float], known: int) -> list[
     words = [world.streets[int(known * u[0] ** 1.5)].capitalize()]
     if u[1] < 0.2:
         words.insert(0, _one(world.modifiers, u[2]).capitalize())
-    if u[3] < 0.55:
+    if u[3] < 0.28:
         word = _one(world.types[sender.country], u[4])
         words.insert(0 if sender.country == 3 else len(words), word if sender.country % 2 else word.capitalize())
     return words
 
 
 def _city(world: _World, sender: _Sender, u: list[float]) -> list[str]:
-    words = [_one(world.cities, u[0], 1.4).capitalize()]
+    words = [_one(world.cities, u[0], 1.1).capitalize()]
     if u[1] < 0.18:
         words.insert(0, _one(world.modifiers, u[2]).capitalize())
-    return [word.upper() for word in words] if sender.country % 2 == 0 and u[3] < 0.85 else words
+    return [word.upper() for word in words] if sender.country % 2 == 0 and u[3] < 0.5 else words
 
 
 def _house(u: list[float]) -> list[str]:
-    text = str(1 + int(160 * u[0] ** 2))
-    if u[1] < 0.3:
+    text = str(1 + int(110 * u[0] ** 1.4))
+    if u[1] < 0.18:
         return [text + _one(list(_CAPITALS), u[2])]
-    return [f"{text}-{int(text) + 2}"] if u[1] < 0.38 else [text]
+    return [f"{text}-{int(text) + 2}"] if u[1] < 0.22 else [text]
 
 
 def _unit(world: _World, sender: _Sender, u: list[float]) -> list[str]:
-    text = str(1 + int(70 * u[0] ** 2)) + (_one(list(_CAPITALS), u[1]).lower() if u[2] < 0.4 else "")
+    text = str(1 + int(95 * u[0] ** 1.4)) + (_one(list(_CAPITALS), u[1]).lower() if u[2] < 0.2 else "")
     return [_one(world.units[sender.country], u[3]).capitalize(), text] if sender.says_unit else [text]
 
 
@@ -176,8 +178,9 @@ def _region(world: _World, sender: _Sender, u: list[float]) -> list[str]:
 
 def _other(world: _World, sender: _Sender, u: list[float], short: bool) -> list[str]:
     words = [sender.marker.capitalize()] if u[0] < 0.92 else []
-    if u[1] < 0.35 or short:
-        words += [_one(world.attention, u[2]), _one(world.people, u[3]).capitalize()]
+    if u[1] < 0.4 or short:
+        words += [_one(world.attention, u[2])] if u[2] < 0.5 or short else []
+        words.append(_one(world.people, u[3]).capitalize())
     if u[4] < 0.5 and sender.numbered:
         words.append(str(1000 + int(30000 * u[5])))
     return words
@@ -189,7 +192,7 @@ def _tokens(world: _World, sender: _Sender, u: list[float], known: int) -> tuple
         STREET: _street(world, sender, u[0:5], known),
         CITY: _city(world, sender, u[5:9]),
         NUMBER: _house(u[9:12]),
-        UNIT: _unit(world, sender, u[12:16]) if u[16] < 0.5 else [],
+        UNIT: _unit(world, sender, u[12:16]) if u[16] < 0.75 else [],
         REGION: _region(world, sender, u[17:19]),
     }
     count = sum(map(len, pieces.values()))

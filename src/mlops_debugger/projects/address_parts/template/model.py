@@ -27,7 +27,7 @@ class LineTagger(nn.Module):
         vectors = self.dropout(self.embedding(ids).sum(dim=2))
         padded = nn.functional.pad(vectors, (0, 0, self.left, self.right))
         window = torch.cat([padded[:, shift : shift + longest] for shift in range(self.left + 1 + self.right)], dim=2)
-        return self.head(self.dropout(self.body(window)))
+        return self.head(self.body(window))
 
 
 def build(config, features, outputs, seed):
