@@ -70,8 +70,8 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
     """Draw the training lines and two serving samples of new senders in later weeks."""
     world = _world(generator(seed, "world"))
     rows = _sample(generator(seed, "rows"), world, int(_number(choices, "senders")), 0, (0, 240), choices)
-    live = _sample(generator(seed, "live"), world, 9, 400, (240, 260), choices)
-    sealed = _sample(generator(seed, "sealed"), world, 92, 420, (240, 290), choices)
+    live = _sample(generator(seed, "live"), world, 10, 400, (240, 260), choices)
+    sealed = _sample(generator(seed, "sealed"), world, 116, 430, (240, 290), choices)
     rows = _returned(generator(seed, "returns"), rows, choices)
     parts = {"rows": rows, "live": live, "sealed": sealed}
     return Data(
@@ -92,7 +92,7 @@ def _number(choices: Mapping[str, Value], name: str) -> float:
 def _world(rng: np.random.Generator) -> _World:
     """Invent the words."""
     base = len(_SYLLABLES)
-    codes = rng.choice(base**3, size=1500, replace=False).tolist()
+    codes = rng.choice(base**3, size=1600, replace=False).tolist()
     made = iter([_SYLLABLES[c // base**2] + _SYLLABLES[c // base % base] + _SYLLABLES[c % base] for c in codes])
     take = lambda count: [next(made) for _ in range(count)]  # noqa: E731
     cities, names = take(240), take(380)
@@ -107,7 +107,7 @@ def _world(rng: np.random.Generator) -> _World:
         [take(2) for _ in COUNTRIES],
         [take(12) for _ in COUNTRIES[:3]] + [names[2:120:3]],
         take(3),
-        take(540),
+        take(560),
     )
 
 
@@ -155,13 +155,13 @@ def _city(world: _World, sender: _Sender, u: list[float]) -> list[str]:
 
 def _house(u: list[float]) -> list[str]:
     text = str(1 + int(110 * u[0] ** 1.4))
-    if u[1] < 0.18:
+    if u[1] < 0.14:
         return [text + _one(list(_CAPITALS), u[2])]
     return [f"{text}-{int(text) + 2}"] if u[1] < 0.22 else [text]
 
 
 def _unit(world: _World, sender: _Sender, u: list[float]) -> list[str]:
-    text = str(1 + int(95 * u[0] ** 1.4)) + (_one(list(_CAPITALS), u[1]).lower() if u[2] < 0.2 else "")
+    text = str(1 + int(95 * u[0] ** 1.4)) + (_one(list(_CAPITALS), u[1]).lower() if u[2] < 0.16 else "")
     return [_one(world.units[sender.country], u[3]).capitalize(), text] if sender.says_unit else [text]
 
 
@@ -215,7 +215,7 @@ def _sample(
 ) -> dict[str, Any]:
     """Lines of `count` senders, in order of time; `skip` names belong to senders of other samples."""
     senders = _senders(rng, world, count, skip, choices)
-    owner = np.repeat(np.arange(count), rng.integers(5, 10, size=count))
+    owner = np.repeat(np.arange(count), rng.integers(4, 9, size=count))
     rng.shuffle(owner)
     n = len(owner)
     known = len(world.streets) - (0 if days[0] else _NEW_STREETS)

@@ -5,11 +5,13 @@ from torch import nn
 
 from engine import activation
 
+UNKNOWN = 1
+
 
 class LineTagger(nn.Module):
-    def __init__(self, features, outputs, embedding_size, left, right, hidden_sizes, nonlinearity, dropout):
+    def __init__(self, features, outputs, embedding_size, left, right, hidden_sizes, nonlinearity, word_dropout):
         super().__init__()
-        self.left, self.right = left, right
+        self.left, self.right, self.word_dropout = left, right, word_dropout
         self.embedding = nn.Embedding(features, embedding_size, padding_idx=0)
         with torch.no_grad():
             self.embedding.weight.mul_(0.2)  # several are added up
@@ -18,13 +20,16 @@ class LineTagger(nn.Module):
         for before, after in zip(sizes, sizes[1:]):
             layers += [nn.Linear(before, after), activation(nonlinearity)]
         self.body = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(sizes[-1], outputs)
 
     def forward(self, ids):
         """Scores of shape (lines, positions, tags) for ids of shape (lines, positions, features)."""
         longest = ids.shape[1]
-        vectors = self.dropout(self.embedding(ids).sum(dim=2))
+        if self.training and self.word_dropout > 0:
+            # New senders and streets are words that nobody has seen: get used to them.
+            hidden = (torch.rand(ids.shape[:2]) < self.word_dropout) & (ids[:, :, 0] > UNKNOWN)
+            ids = torch.cat([ids[:, :, :1].masked_fill(hidden[:, :, None], UNKNOWN), ids[:, :, 1:]], dim=2)
+        vectors = self.embedding(ids).sum(dim=2)
         padded = nn.functional.pad(vectors, (0, 0, self.left, self.right))
         window = torch.cat([padded[:, shift : shift + longest] for shift in range(self.left + 1 + self.right)], dim=2)
         return self.head(self.body(window))
@@ -33,5 +38,5 @@ class LineTagger(nn.Module):
 def build(config, features, outputs, seed):
     torch.manual_seed(seed)
     context = (config["left_context"], config["right_context"])
-    options = (config["hidden_sizes"], config["nonlinearity"], config["dropout"])
+    options = (config["hidden_sizes"], config["nonlinearity"], config["word_dropout"])
     return LineTagger(features, outputs, config["embedding_size"], *context, *options).double()
