@@ -124,7 +124,7 @@ def _senders(
             a, b = _SWAPS[int(rng.random() < 0.45)]
             i, j = order.index(a), order.index(b)
             order[i], order[j] = order[j], order[i]
-        flags = rng.random(4) < (0.6, 0.15, 0.3, 0.35)
+        flags = rng.random(4) < (0.6, 0.15, 0.45, 0.35)
         found.append(
             _Sender(country, tuple(order), bool(odd[position]), world.markers[skip + position], *(bool(flag) for flag in flags))
         )
@@ -204,7 +204,7 @@ def _tokens(world: _World, sender: _Sender, u: list[float], known: int) -> tuple
         words = pieces[part]
         tokens += words
         tags += [part] * len(words)
-        if sender.commas and words and u[25 + part] < 0.6:
+        if sender.commas and words and u[25 + part] < 0.75:
             tokens[-1] += ","
     plan = "".join(TAGS[part][0] for part in order if pieces[part])
     return tokens, tags, plan

@@ -81,17 +81,24 @@ SLOTS = (
         ),
     ),
     Slot(
+        "serving_tokens",
+        (
+            "    incoming = tokens_of(line)",
+            "    incoming = list(tokens_of(line))",
+        ),
+    ),
+    Slot(
         "serving_shapes",
         (
-            "    written = [shape_of(token) for token in tokens]",
-            "    written = list(map(shape_of, tokens))",
+            "    written = [shape_of(token) for token in incoming]",
+            "    written = list(map(shape_of, incoming))",
         ),
     ),
     Slot(
         "serving_words",
         (
-            "    spoken = [word_of(token) for token in tokens]",
-            "    spoken = list(map(word_of, tokens))",
+            "    spoken = [word_of(token) for token in incoming]",
+            "    spoken = list(map(word_of, incoming))",
         ),
     ),
     Slot(

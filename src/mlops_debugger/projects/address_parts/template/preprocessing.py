@@ -92,9 +92,9 @@ def evaluation_features(line, line_fields):
 
 def serving_features(line, line_fields):
     """Features of the tokens of a line that comes in."""
-    tokens = tokens_of(line)
-    written = [shape_of(token) for token in tokens]
-    spoken = [word_of(token) for token in tokens]
+    incoming = tokens_of(line)
+    written = [shape_of(token) for token in incoming]
+    spoken = [word_of(token) for token in incoming]
     return describe(spoken, written, line, line_fields)
 
 
