@@ -70,8 +70,8 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
     """Draw the training lines and two serving samples of new senders in later weeks."""
     world = _world(generator(seed, "world"))
     rows = _sample(generator(seed, "rows"), world, int(_number(choices, "senders")), 0, (0, 240), choices)
-    live = _sample(generator(seed, "live"), world, 10, 400, (240, 260), choices)
-    sealed = _sample(generator(seed, "sealed"), world, 116, 430, (240, 290), choices)
+    live = _sample(generator(seed, "live"), world, 9, 400, (240, 260), choices)
+    sealed = _sample(generator(seed, "sealed"), world, 100, 430, (240, 290), choices)
     rows = _returned(generator(seed, "returns"), rows, choices)
     parts = {"rows": rows, "live": live, "sealed": sealed}
     return Data(
@@ -148,7 +148,7 @@ def _street(world: _World, sender: _Sender, u: list[float], known: int) -> list[
 
 def _city(world: _World, sender: _Sender, u: list[float]) -> list[str]:
     words = [_one(world.cities, u[0], 1.1).capitalize()]
-    if u[1] < 0.18:
+    if u[1] < 0.1:
         words.insert(0, _one(world.modifiers, u[2]).capitalize())
     return [word.upper() for word in words] if sender.country % 2 == 0 and u[3] < 0.5 else words
 
@@ -183,6 +183,8 @@ def _other(world: _World, sender: _Sender, u: list[float], short: bool) -> list[
         words.append(_one(world.people, u[3]).capitalize())
     if u[4] < 0.5 and sender.numbered:
         words.append(str(1000 + int(30000 * u[5])))
+    if u[5] < 0.05 and not short:
+        words += [_one(world.attention, u[2]), *world.modifiers[:2]]
     return words
 
 
@@ -192,7 +194,7 @@ def _tokens(world: _World, sender: _Sender, u: list[float], known: int) -> tuple
         STREET: _street(world, sender, u[0:5], known),
         CITY: _city(world, sender, u[5:9]),
         NUMBER: _house(u[9:12]),
-        UNIT: _unit(world, sender, u[12:16]) if u[16] < 0.75 else [],
+        UNIT: _unit(world, sender, u[12:16]) if u[16] < 0.68 else [],
         REGION: _region(world, sender, u[17:19]),
     }
     count = sum(map(len, pieces.values()))
@@ -206,7 +208,7 @@ def _tokens(world: _World, sender: _Sender, u: list[float], known: int) -> tuple
         tags += [part] * len(words)
         if sender.commas and words and u[25 + part] < 0.75:
             tokens[-1] += ","
-    plan = "".join(TAGS[part][0] for part in order if pieces[part])
+    plan = "".join(TAGS[part][0] for part in order)
     return tokens, tags, plan
 
 
@@ -215,7 +217,7 @@ def _sample(
 ) -> dict[str, Any]:
     """Lines of `count` senders, in order of time; `skip` names belong to senders of other samples."""
     senders = _senders(rng, world, count, skip, choices)
-    owner = np.repeat(np.arange(count), rng.integers(4, 9, size=count))
+    owner = np.repeat(np.arange(count), rng.integers(5, 10, size=count))
     rng.shuffle(owner)
     n = len(owner)
     known = len(world.streets) - (0 if days[0] else _NEW_STREETS)
@@ -231,7 +233,7 @@ def _sample(
         "country": [COUNTRIES[senders[s].country] for s in owner.tolist()],
         "tokens": [line[0] for line in made],
         "tags": tags,
-        "plan": [line[2] if seen else None for line, seen in zip(made, (rng.random(n) < 0.93).tolist(), strict=True)],
+        "plan": [line[2] for line in made],
         "untagged": rng.random(n) < _number(choices, "untagged_share"),
         "odd": np.array([senders[s].odd for s in owner.tolist()]) | slips,
     }

@@ -181,7 +181,7 @@ def vary(rng: np.random.Generator) -> Variation:
         "model.right_context": pick(rng, (2, 2, 3)),
         "model.hidden_dims": pick(rng, ([28], [30], [32])),
         "model.activation": pick(rng, ("relu", "gelu", "silu")),
-        "model.dropout": pick(rng, (0.2, 0.22, 0.25)),
+        "model.dropout": pick(rng, (0.22, 0.24, 0.26)),
         "training.label_smoothing": pick(rng, (0.0, 0.02, 0.03)),
         "scheduler.name": pick(rng, ("cosine", "step")),
         "scheduler.step_size": pick(rng, (4, 5)),
@@ -196,10 +196,10 @@ def vary(rng: np.random.Generator) -> Variation:
     }
     spellings = {slot.name: int(rng.integers(len(slot.spellings))) for slot in SLOTS}
     data = {
-        "senders": int(rng.integers(206, 216)),
+        "senders": int(rng.integers(182, 192)),
         "odd_share": round(float(rng.uniform(0.39, 0.44)), 3),
         "slip_share": round(float(rng.uniform(0.03, 0.05)), 3),
-        "again_share": round(float(rng.uniform(0.32, 0.38)), 3),
+        "again_share": round(float(rng.uniform(0.42, 0.48)), 3),
         "untagged_share": round(float(rng.uniform(0.05, 0.09)), 3),
     }
     return Variation(config, spellings, data, style(rng, _SECTIONS, _COMMENTS))

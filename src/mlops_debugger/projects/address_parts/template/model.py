@@ -31,8 +31,8 @@ class LineTagger(nn.Module):
             ids = torch.cat([ids[:, :, :1].masked_fill(hidden[:, :, None], UNKNOWN), ids[:, :, 1:]], dim=2)
         vectors = self.embedding(ids).sum(dim=2)
         padded = nn.functional.pad(vectors, (0, 0, self.left, self.right))
-        window = torch.cat([padded[:, shift : shift + longest] for shift in range(self.left + 1 + self.right)], dim=2)
-        return self.head(self.body(window))
+        near = [padded[:, shift : shift + longest] for shift in range(self.left + 1 + self.right)]
+        return self.head(self.body(torch.cat(near, dim=2)))
 
 
 def build(config, features, outputs, seed):
