@@ -248,7 +248,7 @@ def _returned(rng: np.random.Generator, part: dict[str, Any], choices: Mapping[s
     """Add parcels that came back: the same text, scanned again at one of many returns desks."""
     chance = _number(choices, "again_share") * np.where(part["odd"], 1.5, 0.7)
     n = len(chance)
-    source = np.repeat(np.arange(n), np.where(rng.random(n) < chance, rng.integers(1, 4, size=n), 0))
+    source = np.repeat(np.arange(n), np.where(rng.random(n) < chance, rng.integers(1, 5, size=n), 0))
     extra = len(source)
     minute = part["minute"][source] + rng.integers(2 * 1440, 30 * 1440, size=extra)
     order = np.argsort(np.concatenate([part["minute"], minute]), kind="stable")

@@ -199,7 +199,7 @@ def vary(rng: np.random.Generator) -> Variation:
         "senders": int(rng.integers(182, 192)),
         "odd_share": round(float(rng.uniform(0.39, 0.44)), 3),
         "slip_share": round(float(rng.uniform(0.03, 0.05)), 3),
-        "again_share": round(float(rng.uniform(0.42, 0.48)), 3),
+        "again_share": round(float(rng.uniform(0.55, 0.6)), 3),
         "untagged_share": round(float(rng.uniform(0.05, 0.09)), 3),
     }
     return Variation(config, spellings, data, style(rng, _SECTIONS, _COMMENTS))
