@@ -35,7 +35,7 @@ FAULT = Fault(
     sentence="Give the first hidden layer its usual width again.",
     plants=(
         ConfigPlant("model.hidden_dims", _narrow, only=("demand_forecast", "loan_outcomes")),
-        ConfigPlant("model.hidden_dims", lambda rng, config: [one_of(rng, (1, 2))], only=("address_parts",)),
+        ConfigPlant("model.hidden_dims", lambda rng, config: [1], only=("address_parts",)),
     ),
     look_alikes=(
         Move("model.dropout", lambda config: 0.2),

@@ -39,7 +39,9 @@ FAULT = Fault(
             "address_parts",
             "evaluation_vocabulary",
             (
-                ("    known = sorted(codebook.features)\n    return {name: place for place, name in enumerate(known)}",),
+                (
+                    "    known = sorted(codebook.features)\n    return {name: place for place, name in enumerate(known)}",
+                ),
                 ("    known = sorted(codebook.features)\n    return dict(zip(known, range(len(known))))",),
             ),
         ),

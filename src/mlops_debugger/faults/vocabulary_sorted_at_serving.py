@@ -38,7 +38,9 @@ FAULT = Fault(
             "address_parts",
             "serving_vocabulary",
             (
-                ("    stored = sorted(codebook.features)\n    return {name: index for index, name in enumerate(stored)}",),
+                (
+                    "    stored = sorted(codebook.features)\n    return {name: index for index, name in enumerate(stored)}",
+                ),
                 ("    stored = sorted(codebook.features)\n    return dict(zip(stored, range(len(stored))))",),
             ),
         ),

@@ -24,7 +24,9 @@ FAULT = Fault(
     site="model.dropout",
     sentence="Hide a small share of the words in training, not most of them.",
     plants=(
-        ConfigPlant("model.dropout", lambda rng, config: one_of(rng, (0.95, 0.96, 0.97, 0.98)), only=("address_parts",)),
+        ConfigPlant(
+            "model.dropout", lambda rng, config: one_of(rng, (0.98, 0.985, 0.99, 0.995)), only=("address_parts",)
+        ),
     ),
     look_alikes=(
         Move("tokenizer.max_words", lambda config: 4000),

@@ -126,7 +126,13 @@ def _senders(
             order[i], order[j] = order[j], order[i]
         flags = rng.random(4) < (0.6, 0.15, 0.45, 0.35)
         found.append(
-            _Sender(country, tuple(order), bool(odd[position]), world.markers[skip + position], *(bool(flag) for flag in flags))
+            _Sender(
+                country,
+                tuple(order),
+                bool(odd[position]),
+                world.markers[skip + position],
+                *(bool(flag) for flag in flags),
+            )
         )
     return found
 
