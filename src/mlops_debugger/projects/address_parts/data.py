@@ -10,6 +10,7 @@ how it read a line only once the parcel has been sorted.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,11 +19,19 @@ import numpy as np
 from mlops_debugger.edits import Value
 from mlops_debugger.projects import Data, IntArray, Labels
 from mlops_debugger.projects._files import csv_bytes
+from mlops_debugger.projects.address_parts._export import (
+    CITY,
+    NUMBER,
+    OTHER,
+    REGION,
+    STREET,
+    TAGS,
+    UNIT,
+    blind,
+    columns,
+)
 from mlops_debugger.seeds import generator
 
-TAGS = ("street", "number", "unit", "city", "region", "other")
-STREET, NUMBER, UNIT, CITY, REGION, OTHER = range(6)
-AFTERWARDS = ("sort_plan", "tags", "tags_v1")
 COUNTRIES = ("BR", "DK", "NV", "TL")
 _ORDERS = (
     (NUMBER, STREET, UNIT, CITY, REGION),
@@ -33,7 +42,6 @@ _ORDERS = (
 _SWAPS = ((NUMBER, UNIT), (STREET, CITY))  # what senders with an order of their own turn round
 _SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
 _CAPITALS = "ABCDEFGH"
-_START = np.datetime64("2025-01-06T05:00:00")
 _DRAWS = 36  # uniform numbers that a line may use
 _NEW_STREETS = 90  # names of streets that come up only after the training period
 _LOW, _HIGH = 6, 14  # tokens of a line
@@ -75,8 +83,8 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
     rows = _returned(generator(seed, "returns"), rows, choices)
     parts = {"rows": rows, "live": live, "sealed": sealed}
     return Data(
-        files={"lines.csv": csv_bytes(_columns(rows))},
-        serving={name: {"lines.csv": csv_bytes(_blind(_columns(parts[name])))} for name in ("live", "sealed")},
+        files={"lines.csv": csv_bytes(columns(rows))},
+        serving={name: {"lines.csv": csv_bytes(blind(columns(parts[name])))} for name in ("live", "sealed")},
         labels={name: _labels(part) for name, part in parts.items()},
         classes=TAGS,
     )
@@ -94,7 +102,10 @@ def _world(rng: np.random.Generator) -> _World:
     base = len(_SYLLABLES)
     codes = rng.choice(base**3, size=1600, replace=False).tolist()
     made = iter([_SYLLABLES[c // base**2] + _SYLLABLES[c // base % base] + _SYLLABLES[c % base] for c in codes])
-    take = lambda count: [next(made) for _ in range(count)]  # noqa: E731
+
+    def take(count: int) -> list[str]:
+        return list(itertools.islice(made, count))
+
     cities, names = take(240), take(380)
     streets = [names[i] if i % 5 > 1 else cities[i * 2 // 5 % len(cities)] for i in range(len(names))]
     people = [*names[1:160:3], *take(60)]
@@ -275,36 +286,3 @@ def _labels(part: Mapping[str, Any]) -> Labels:
     ids: IntArray = np.repeat(100 * part["line_id"], [len(tags) for tags in part["tags"]])
     position = np.concatenate([np.arange(len(tags)) for tags in part["tags"]])
     return Labels(ids + position, np.concatenate([np.array(tags, dtype=float) for tags in part["tags"]]))
-
-
-def _older(tokens: list[str], tags: list[int]) -> list[int]:
-    """The tags of the first scheme: no units, and regions that are spelt out belong to the city."""
-    old = {UNIT: NUMBER}
-    return [
-        CITY if tag == REGION and token.strip(",").isalpha() else old.get(tag, tag)
-        for token, tag in zip(tokens, tags, strict=True)
-    ]
-
-
-def _columns(part: Mapping[str, Any]) -> dict[str, Any]:
-    """The export of the labelling tool, a line each."""
-    blank = part["untagged"].tolist()
-    pairs = list(zip(part["tokens"], part["tags"], blank, strict=True))
-    return {
-        "line_id": part["line_id"],
-        "sender": part["sender"],
-        "country": part["country"],
-        "scanned_at": np.datetime_as_string(_START + part["minute"].astype("timedelta64[m]"), unit="s"),
-        "address": [" ".join(tokens) for tokens in part["tokens"]],
-        "sort_plan": part["plan"],
-        "tags": [None if empty else " ".join(TAGS[tag] for tag in tags) for _, tags, empty in pairs],
-        "tags_v1": [
-            None if empty else " ".join(TAGS[tag] for tag in _older(tokens, tags)) for tokens, tags, empty in pairs
-        ],
-    }
-
-
-def _blind(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known when a parcel comes in: fields that are filled in later stay blank."""
-    count = len(columns["line_id"])
-    return {name: [None] * count if name in AFTERWARDS else values for name, values in columns.items()}

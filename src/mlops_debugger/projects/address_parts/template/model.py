@@ -1,5 +1,7 @@
 """Tagger for address lines: summed feature embeddings, a window over neighbouring tokens, one answer for each."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -17,7 +19,7 @@ class LineTagger(nn.Module):
             self.embedding.weight.mul_(0.2)  # several are added up
         sizes = [(left + 1 + right) * embedding_size, *hidden_sizes]
         layers = []
-        for before, after in zip(sizes, sizes[1:]):
+        for before, after in pairwise(sizes):
             layers += [nn.Linear(before, after), activation(nonlinearity)]
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(sizes[-1], outputs)
