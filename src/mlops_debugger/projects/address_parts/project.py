@@ -9,7 +9,8 @@ import numpy as np
 
 from mlops_debugger.projects import Metric, Project, Slot, Variation, accuracy, majority
 from mlops_debugger.projects._choices import pick, style, training_choices
-from mlops_debugger.projects.address_parts.data import TAGS, generate
+from mlops_debugger.projects.address_parts._export import TAGS
+from mlops_debugger.projects.address_parts.data import generate
 
 DIALECT = {
     "training.seed": "general.seed",
