@@ -31,20 +31,6 @@ FAULT = Fault(
                 tuple(f"    return dict(train={rows}, validation=rest[val], test=rest[test])" for rows in _ROWS),
             ),
         ),
-        CodePlant(
-            "address_parts",
-            "split_rows",
-            (
-                (
-                    '    return {"train": np.append(train, dev), "validation": dev, "test": test}',
-                    '    return {"train": np.union1d(train, dev), "validation": dev, "test": test}',
-                ),
-                (
-                    "    return dict(train=np.append(train, dev), validation=dev, test=test)",
-                    "    return dict(train=np.union1d(train, dev), validation=dev, test=test)",
-                ),
-            ),
-        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),
