@@ -33,7 +33,10 @@ FAULT = Fault(
     clusters=("underfit",),
     site="model.hidden_dims",
     sentence="Give the first hidden layer its usual width again.",
-    plants=(ConfigPlant("model.hidden_dims", _narrow, only=("demand_forecast", "loan_outcomes")),),
+    plants=(
+        ConfigPlant("model.hidden_dims", _narrow, only=("demand_forecast", "loan_outcomes")),
+        ConfigPlant("model.hidden_dims", lambda rng, config: [1], only=("address_parts",)),
+    ),
     look_alikes=(
         Move("model.dropout", lambda config: 0.2),
         Move("model.activation", lambda config: "tanh"),

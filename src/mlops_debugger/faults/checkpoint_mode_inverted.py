@@ -28,6 +28,11 @@ FAULT = Fault(
             lambda rng, config: "max" if config["checkpoint.mode"] == "min" else "min",
             only=("demand_forecast", "loan_outcomes", "ticket_routing"),
         ),
+        ConfigPlant(
+            "checkpoint.mode",
+            lambda rng, config: "max" if config["checkpoint.mode"] == "min" else "min",
+            only=("address_parts",),
+        ),
     ),
     look_alikes=(
         Move("evaluation.batch_size", lambda config: 64),

@@ -56,6 +56,17 @@ FAULT = Fault(
                 ("    return np.unique(frame[label], return_inverse=True)[1]",),
             ),
         ),
+        CodePlant(
+            "address_parts",
+            "evaluation_targets",
+            (
+                (
+                    "        found[row, 1 : len(given) + 1] = [sorted(tag_ids).index(tag) for tag in given]",
+                    "        found[row, 1 : len(given) + 1] = np.searchsorted(sorted(tag_ids), given)",
+                ),
+                ("        found[row, 1 : len(given) + 1] = list(map(sorted(tag_ids).index, given))",),
+            ),
+        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),

@@ -28,6 +28,7 @@ FAULT = Fault(
             lambda rng, config: "epoch_01",
             only=("demand_forecast", "loan_outcomes", "ticket_routing"),
         ),
+        ConfigPlant("evaluation.checkpoint", lambda rng, config: "epoch_01", only=("address_parts",)),
     ),
     look_alikes=(
         Move("evaluation.batch_size", lambda config: 64),

@@ -35,6 +35,16 @@ FAULT = Fault(
                 tuple(f"    known = {words}\n    return dict(zip(known, range(len(known))))" for words in _WORDS),
             ),
         ),
+        CodePlant(
+            "address_parts",
+            "evaluation_vocabulary",
+            (
+                (
+                    "    known = sorted(codebook.features)\n    return {name: place for place, name in enumerate(known)}",
+                ),
+                ("    known = sorted(codebook.features)\n    return dict(zip(known, range(len(known))))",),
+            ),
+        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),

@@ -34,6 +34,16 @@ FAULT = Fault(
                 tuple(f"    stored = {words}\n    return dict(zip(stored, range(len(stored))))" for words in _WORDS),
             ),
         ),
+        CodePlant(
+            "address_parts",
+            "serving_vocabulary",
+            (
+                (
+                    "    stored = sorted(codebook.features)\n    return {name: index for index, name in enumerate(stored)}",
+                ),
+                ("    stored = sorted(codebook.features)\n    return dict(zip(stored, range(len(stored))))",),
+            ),
+        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),
