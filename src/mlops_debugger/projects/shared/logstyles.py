@@ -49,7 +49,7 @@ class JsonLines(Plain):
     """One JSON object a record, for the log search."""
 
     def line(self, now, level, name, event, more):
-        stamp = now.isoformat(timespec="milliseconds") + "Z"
+        stamp = now.isoformat(" ", timespec="milliseconds")
         known = {"event": event, "level": level.lower(), "logger": name, "timestamp": stamp}
         return json.dumps(known | more, ensure_ascii=False)
 
