@@ -123,7 +123,15 @@ def test_the_figures_are_the_same_in_every_style(style: str, texts: Texts) -> No
     log = parse_log(text)
     assert log.tree == parse_log(plain).tree and log.span == (1, 14)
     assert answer(text, "epoch.3")["value"] == answer(plain, "epochs.3")["value"]
-    assert set(answer(text, "epoch.1")["value"]) == {"step", "train_loss", "val_loss", "val_f1", "lr", "grad_norm", "saved"}
+    assert set(answer(text, "epoch.1")["value"]) == {
+        "step",
+        "train_loss",
+        "val_loss",
+        "val_f1",
+        "lr",
+        "grad_norm",
+        "saved",
+    }
     assert answer(text, "val_f1.14")["value"] == answer(plain, "metrics.val_f1.14")["value"]
 
 
@@ -168,7 +176,7 @@ def test_a_traceback_stays_one_record(style: str, texts: Texts) -> None:
     last = log.records[-1]
     assert len(log.records) == len(parse_log(texts["plain", "crashed"]).records)
     assert log.levels[-1] == "ERROR" and last.count("Traceback (most recent call last)") == 2
-    assert "preprocessing.py" in last and "outcome_next_year" in last and "/tmp" not in last
+    assert "preprocessing.py" in last and "outcome_next_year" in last and '"/' not in last
     assert [len(log.records) - 1] == select(log, "keyerror")
     assert "names no epoch" in str(select(log, "epoch:1"))
 
@@ -184,7 +192,7 @@ def test_agents_and_the_probe_find_the_same(style: str, texts: Texts) -> None:
         assert run.planned_epochs == plain.planned_epochs == (14 if kind == "healthy" else 0)
         assert run.total_steps == plain.total_steps
         numbers, expected = (bag({"train.log": texts[name, kind]}).numbers for name in (style, "plain"))
-        wanted = [name for name in expected if name.split()[1] in ("train_loss", "val_f1", "lr", "grad_norm", "epoch", "f1")]
+        wanted = [name for name in expected if name.split()[1] in ("train_loss", "val_f1", "lr", "grad_norm", "f1")]
         assert [numbers[name] for name in wanted] == [expected[name] for name in wanted]
         assert len(wanted) > 20 or kind != "healthy"
     run, other = (Dossier({"train.log": texts[style, kind]}) for kind in ("healthy", "diverged"))
@@ -230,8 +238,9 @@ def test_any_figures_are_read_alike(values: list[tuple[float, float]], messages:
         text = log_of(style, values, messages)
         log = parse_log(text)
         assert log.tree == parse_log(plain).tree and log.warnings == min(len(values), len(messages))
-        assert str(Dossier({"train.log": text}).epochs) == str(Dossier({"train.log": text}).epochs)
-        assert Dossier({"train.log": text}).total_steps == Dossier({"train.log": plain}).total_steps == 9 * len(values)
+        run, same = Dossier({"train.log": text}), Dossier({"train.log": plain})
+        assert [str(sorted(row.items())) for row in run.epochs] == [str(sorted(row.items())) for row in same.epochs]
+        assert run.total_steps == same.total_steps == 9 * len(values) and run.planned_epochs == len(values)
         for number in range(1, min(len(values) - 1, len(messages)) + 1):
             chosen = select(log, f"epoch:{number + 1}")
             assert any(log.levels[position] == "WARNING" for position in chosen if isinstance(position, int))
@@ -246,9 +255,7 @@ def survive(text: str) -> Log:
     for path in ("epoch.3", "val_loss", "metrics", "valid/f1", "epochs.1.eval_loss"):
         json.dumps(shelf.query("train.log", path), allow_nan=False)
     run = Dossier({"train.log": text})
-    assert run.planned_epochs >= 0 and run.total_steps == run.total_steps and isinstance(run.epochs, tuple)
-    assert Likeness([run]).of(run)
-    assert bag({"train.log": text}).numbers
+    assert run.planned_epochs >= 0 and run.total_steps is not None and isinstance(run.epochs, tuple)
     return log
 
 
@@ -259,25 +266,33 @@ def test_malformed_and_truncated_logs_never_raise(data: st.DataObject) -> None:
     text = log_of(style, [(0.5, 0.4), (0.3, 0.2), (0.1, 0.1)], ["overflow", "underflow"])
     for _ in range(data.draw(st.integers(1, 4))):
         first, last = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
-        put = st.text(max_size=12) | st.sampled_from(["{'epoch': ", '{"epoch": [', "1/2 ", "=", "9" * 5000, "\n", "epoch  step "])
+        put = st.text(max_size=12) | st.sampled_from(
+            ["{'epoch': ", '{"epoch": [', "1/2 ", "=", "9" * 5000, "\n", "epoch  step "]
+        )
         text = data.draw(
-            st.sampled_from([text[:last], text[first:], text[:first] + text[last:], text[:first] + data.draw(put) + text[first:]])
+            st.sampled_from(
+                [text[:last], text[first:], text[:first] + text[last:], text[:first] + data.draw(put) + text[first:]]
+            )
         )
     survive(text)
+    assert bag({"train.log": text}).numbers
+    assert Likeness([Dossier({"train.log": text})]).of(Dossier({"train.log": text}))
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_real_logs_cut_anywhere_never_raise(style: str, texts: Texts) -> None:
     for kind in ("healthy", "crashed"):
         text = texts[style, kind]
-        for position in range(0, len(text), 97):
+        for position in range(0, len(text), 1 + len(text) // 20):
             assert len(survive(text[:position]).records) <= len(parse_log(text).records)
             survive(text[position:])
 
 
-@pytest.mark.parametrize("opening", ['{"event": "', "{'loss': '", "Epoch 1/2: ", "1/2 ", "epoch  step  ", "[2026-02-02 08:00:00]["])
+@pytest.mark.parametrize(
+    "opening", ['{"event": "', "{'loss': '", "Epoch 1/2: ", "1/2 ", "epoch  step  ", "[2026-02-02 08:00:00]["]
+)
 def test_hostile_lines_take_no_time(opening: str) -> None:
     started = time.process_time()
     for filling in ("a", "a=", "'a", '"a": ', "[", " ", "/1", "{'"):
         survive((opening + filling * 20_000 + "\n") * 3)
-    assert time.process_time() - started < 6.0
+    assert time.process_time() - started < 4.0

@@ -94,7 +94,7 @@ _FORMS = (
     Form(re.compile(r'\{"'), re.compile(r'.*"level": "(\w+)"'), _json_object),
     Form(re.compile(rf"\[{_DAY} |Epoch \d+/\d+:"), re.compile(r"\[[^]]*\]\[[^]]*\]\[([A-Z]+)\]"), _bar),
     Form(
-        re.compile(rf"{_TIME} [A-Z]|\d+/\d+ |{_HEADING.pattern}"), re.compile(rf"{_TIME} ([A-Z]+) "), _cells,
+        re.compile(rf"{_TIME} [A-Z]|\d+/\d+ |{_HEADING.pattern}"), re.compile(rf"{_TIME} ([A-Z]+)\b"), _cells,
         heading=_HEADING,
     ),
     Form(re.compile(rf"{_DAY} {_TIME} \||\{{'"), re.compile(r"[^|]*\| ([A-Z]+) \|"), _dictionary),
