@@ -11,13 +11,14 @@ from typing import Any
 
 import yaml
 
+from mlops_debugger.agents._log import with_pairs
 from mlops_debugger.agents._source import Source, read_source
 from mlops_debugger.agents._suspicion import Suspicion
 from mlops_debugger.contract import FailureCategory
 from mlops_debugger.edits import CONFIG, ConfigEdit, Fix, Value, flatten, format_fix, load_yaml
 
 _PAIR = re.compile(r"(?<!\S)([A-Za-z_]\w*)=(\S+)")
-_EPOCH = re.compile(r"epoch=(\d+)/(\d+)\b")
+_EPOCH = re.compile(r"epoch=(\d{1,9})/(\d{1,9})\b")
 LOWER_IS_BETTER = re.compile(r"loss|error|mae|mse|rmse|mape|perplexity")
 
 
@@ -95,17 +96,23 @@ class Dossier:
                 yield path, value
 
     @cached_property
+    def log(self) -> str:
+        """train.log, its epochs as key=value pairs with the same names whatever the team's layout is."""
+        return with_pairs(self.artifacts.get("train.log", ""))
+
+    @cached_property
     def epochs(self) -> tuple[Mapping[str, float], ...]:
-        """The figures of every logged epoch."""
-        rows = []
-        for line in self.artifacts.get("train.log", "").splitlines():
-            if _EPOCH.search(line):
-                rows.append({key: value for key, text in _PAIR.findall(line) if (value := _float(text)) is not None})
-        return tuple(rows)
+        """The figures of every logged epoch; a log may sum an epoch up in several lines."""
+        rows: dict[str, dict[str, float]] = {}
+        for line in self.log.splitlines():
+            if match := _EPOCH.search(line):
+                row = rows.setdefault(match[1], {})
+                row |= {key: value for key, text in _PAIR.findall(line) if (value := _float(text)) is not None}
+        return tuple(rows.values())
 
     @cached_property
     def planned_epochs(self) -> int:
-        match = _EPOCH.search(self.artifacts.get("train.log", ""))
+        match = _EPOCH.search(self.log)
         if match:
             return int(match[2])
         leaf = self.first(r"(max_|num_|n_)?epochs")

@@ -75,7 +75,7 @@ def _numbers(run: Dossier) -> Iterator[tuple[Trait, float]]:
         if leaf.number is not None and math.isfinite(leaf.number):
             yield ("config", leaf.path), leaf.number
     series: dict[str, list[float]] = defaultdict(list)
-    for name, text in _NAMED.findall(run.artifacts.get("train.log", "")):
+    for name, text in _NAMED.findall(run.log):
         series[name].append(float(text))
     for name, values in series.items():
         for what, value in (("first", values[0]), ("last", values[-1]), ("min", min(values)), ("max", max(values))):

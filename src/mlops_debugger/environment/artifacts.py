@@ -98,9 +98,20 @@ class Shelf:
             return {"error": f"{name} cannot be parsed: read it whole, without field_path"}
         if name == "config.yaml":
             return self._config(tree, path)
-        if name == "train.log" and path.split(".")[0] == "epochs":
-            path = path.replace("epochs", "epoch", 1)
+        if name == "train.log":
+            return self._figure(logs.parse_log(text), path)
         return _field(name, tree, path) or {"error": explain(name, tree, path)}
+
+    def _figure(self, log: logs.Log, path: str) -> Answer:
+        """A figure of the log by its canonical name, else by the team's own."""
+        if path.split(".")[0] == "epochs":
+            path = path.replace("epochs", "epoch", 1)
+        if (answer := _field("train.log", log.tree, path)) is not None:
+            return answer
+        own = ".".join(log.names.get(step, step) for step in path.split("."))
+        if own != path and (answer := _field("train.log", log.tree, own)) is not None:
+            return {**answer, "field_path": path, "resolved_path": own}
+        return {"error": explain("train.log", log.tree, path, also=tuple(log.names))}
 
     def _config(self, tree: Plain, path: str) -> Answer:
         """A config key by the project's own path, else by its canonical name."""

@@ -29,6 +29,7 @@ from sklearn.naive_bayes import ComplementNB
 from mlops_debugger.bank import Scenario
 from mlops_debugger.contract import ARTIFACTS, SANITY_CHECKS
 from mlops_debugger.edits import load_yaml
+from mlops_debugger.environment.log import parse_log
 from mlops_debugger.evaluation.records import NO_FAULT
 
 CARD = "model_card.json"
@@ -162,6 +163,8 @@ def _numbers(name: str, text: str) -> Iterator[tuple[str, float]]:
         yield from _leaves(tree, "")
         return
     series: dict[str, list[float]] = defaultdict(list)
+    if name == "train.log":
+        text = "\n".join(parse_log(text).spelled)
     for key, number in _NAMED.findall(text):
         series[key].append(float(number))
     for key, values in series.items():

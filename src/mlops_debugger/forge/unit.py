@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from mlops_debugger.bank.records import Scenario, SeedProof
 from mlops_debugger.checks import RunView, checks
 from mlops_debugger.contract import ARTIFACTS, ArtifactMeta
+from mlops_debugger.environment.log import parse_log
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
 from mlops_debugger.forge.difficulty import pair_parts
@@ -175,14 +176,10 @@ def _draft(
     )
 
 
-def _warnings(log: str) -> int:
-    return sum(f" {level} " in line for line in log.splitlines() for level in ("WARNING", "ERROR", "CRITICAL"))
-
-
 def is_silent(proof: Proof, healthy: dict[str, str], broken: dict[str, str], band: HealthyBand) -> bool:
     """No crash, no warning beyond the usual, and a reported test skill such as healthy runs have."""
     figures = proof.seeds[0].broken
-    if figures.crashed or _warnings(broken["train.log"]) > _warnings(healthy["train.log"]):
+    if figures.crashed or parse_log(broken["train.log"]).warnings > parse_log(healthy["train.log"]).warnings:
         return False
     return band.reported_low <= figures.reported["test"] <= band.reported_high
 

@@ -113,7 +113,7 @@ class Project:
     generate: Callable[[int, Mapping[str, Value]], Data]
     card: Callable[[Variation, np.random.Generator], dict[str, Any]]
     template: Path
-    shared: tuple[str, ...] = ("tracking.py", "engine.py", "dataset_report.py")
+    shared: tuple[str, ...] = ("tracking.py", "logstyles.py", "engine.py", "dataset_report.py")
 
     def skill(self, value: float, naive: float) -> float:
         """(metric − naive) / (perfect − naive), clipped to [−1, 1]; NaN counts as −1."""

@@ -189,11 +189,11 @@ def fit(run, model, loss_function, train, validation, score, settings, augment=N
         better = best is None or (watched < best if settings.checkpoint_mode == "min" else watched > best)
         if better and math.isfinite(watched):
             best, result.best_epoch = watched, epoch + 1
-        log.info(
-            "epoch=%d/%d step=%d train_loss=%.4f val_loss=%.4f val_%s=%.4f lr=%.4g grad_norm=%.4g%s",
-            epoch + 1, settings.epochs, step, train_loss, val_loss, settings.metric_name, metric, history["lr"][-1], history["grad_norm"][-1],
-            " saved=best" if result.best_epoch == epoch + 1 else "",
-        )
+        run.epoch({
+            "epoch": epoch + 1, "epochs": settings.epochs, "step": step, "batches": len(losses), "train_loss": train_loss, "val_loss": val_loss,
+            f"val_{settings.metric_name}": metric, "lr": history["lr"][-1], "grad_norm": history["grad_norm"][-1],
+            "saved": "best" if result.best_epoch == epoch + 1 else "",
+        })
     if not result.checkpoints:
         # Nothing finite was ever trained: what can be evaluated is what the weights are now.
         result.checkpoints["epoch_00"] = copy.deepcopy(model.state_dict())

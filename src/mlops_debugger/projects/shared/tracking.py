@@ -13,6 +13,8 @@ import warnings
 
 import numpy as np
 
+from logstyles import style_named
+
 OUTPUTS = "outputs"
 
 
@@ -27,16 +29,15 @@ class Clock:
 
 
 class _Formatter(logging.Formatter):
-    def __init__(self, clock):
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self.clock = clock
+    def __init__(self, clock, style):
+        self.clock, self.style = clock, style_named(style, clock.now)
 
-    def formatTime(self, record, datefmt=None):
+    def format(self, record):
         self.clock.advance(0.003)
-        return self.clock.now.strftime("%Y-%m-%d %H:%M:%S,%f")[:-3]
-
-    def formatException(self, exc_info):
-        return relative_paths("".join(traceback.format_exception(*exc_info)).rstrip())
+        if hasattr(record, "figures"):
+            return self.style.epoch(self.clock.now, record.figures)
+        trace = relative_paths("".join(traceback.format_exception(*record.exc_info)).rstrip()) if record.exc_info else ""
+        return self.style.message(self.clock.now, record.levelname, record.name, record.getMessage(), trace)
 
 
 def relative_paths(text):
@@ -49,23 +50,18 @@ def relative_paths(text):
 
 
 class Run:
-    """One training run: its clock, its logger, its record."""
+    """One training run: its clock, its log in one of the styles of logstyles.py, its record."""
 
-    def __init__(self):
+    def __init__(self, style="plain"):
         with open("run.json", encoding="utf-8") as handle:
             info = json.load(handle)
         os.makedirs(OUTPUTS, exist_ok=True)
         self.run_id = info["run_id"]
         self.clock = Clock(info["started_at"])
-        self.arrays = {}
-        self.meta = {}
+        self.arrays, self.meta = {}, {}
         handler = logging.FileHandler(os.path.join(OUTPUTS, "train.log"), mode="w", encoding="utf-8")
-        handler.setFormatter(_Formatter(self.clock))
-        root = logging.getLogger()
-        for old in root.handlers:
-            old.close()
-        root.handlers[:] = [handler]
-        root.setLevel(logging.INFO)
+        handler.setFormatter(_Formatter(self.clock, style))
+        logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
         logging.captureWarnings(True)
         warnings.simplefilter("default")
         warnings.formatwarning = lambda message, category, filename, lineno, line=None: (
@@ -73,6 +69,10 @@ class Run:
         )
         self.log = logging.getLogger("pipeline")
         self.log.info("run %s started", self.run_id)
+
+    def epoch(self, figures):
+        """Log what an epoch came to; logstyles.py says which figures there are."""
+        logging.getLogger("engine").info("epoch", extra={"figures": figures})
 
     def record(self, name, values):
         self.arrays[name] = np.asarray(values, dtype="<f8")
