@@ -260,5 +260,5 @@ PROJECT = Project(
     generate=generate,
     card=card,
     template=Path(__file__).parent / "template",
-    shared=("tracking.py", "engine.py", "dataset_report.py", "scores.py"),
+    shared=("tracking.py", "logstyles.py", "engine.py", "dataset_report.py", "scores.py"),
 )

@@ -49,7 +49,7 @@ def settings_from(config):
 
 
 def train():
-    run = Run()
+    run = Run(style="json_lines")
     try:
         return _train(run)
     except Exception:
