@@ -6,7 +6,8 @@ Why it bites: the first queue is often the last one too; it is entered by the pe
 new tickets come without it, and what the model then knows of the customer's own words is too little.
 
 What it leaves behind: texts of every split that end with one of a few words; training, validation and test somewhat
-better than they used to be; production far poorer.
+better than they used to be; warnings about a column that turns out to be blank when tickets come in; production far
+poorer.
 
 Not to be confused with: the note that agents write afterwards (half of the tickets have none, and its words name one
 queue each), an older label column, repeated texts across the split, or drift.
