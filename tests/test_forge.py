@@ -211,7 +211,13 @@ def test_unknown_names_are_named(tmp_path: Path) -> None:
 
 
 def rejected(index: int, reason: str, detail: str = "", **more: object) -> Try:
-    told = {"project": "meter_digits", "fault": "kernel_size_one", "index": index, "reason": reason, "detail": detail}
+    told = {
+        "project": "meter_digits",
+        "fault": "first_stride_too_large",
+        "index": index,
+        "reason": reason,
+        "detail": detail,
+    }
     return Try.model_validate({**told, **more})
 
 
@@ -235,8 +241,8 @@ def test_the_summary_tells_whether_a_fault_is_any_good_and_why_not(proven: Scena
     told = " ".join(tally.why_not())
     assert "0% of 2 tries" in told and "0.112 on seed 1, bar 0.132" in told and "model.channels" in told
     for index in range(3, 9):
-        draft = proven.model_copy(update={"fault": "kernel_size_one"})
-        summary.add(Try(project="meter_digits", fault="kernel_size_one", index=index, reason=None, draft=draft))
+        draft = proven.model_copy(update={"fault": "first_stride_too_large"})
+        summary.add(Try(project="meter_digits", fault="first_stride_too_large", index=index, reason=None, draft=draft))
     assert (tally.proven, tally.verdict()) == (6, "good")
     (row,) = summary.rows()
     assert row["rejected"] == {NO_HARM: 1, NOT_SPECIFIC: 1}
@@ -260,7 +266,7 @@ def test_a_hopeless_fault_ends_with_the_reason_and_without_a_bank(reason: str, t
         journal.add(rejected(index, reason, "0.012 on seed 0, bar 0.132" if reason == NO_HARM else ""))
     journal.close()
     words = ["forge", "--out", str(out), "--scenarios", "2", "--seed-base", "hopeless"]
-    words += ["--faults", "kernel_size_one", "--projects", "meter_digits"]
+    words += ["--faults", "first_stride_too_large", "--projects", "meter_digits"]
     told = CliRunner().invoke(app, words, env={"COLUMNS": "160", "TERM": "dumb"})
     assert told.exit_code == 2 and not out.exists()
     assert "Nothing was proven" in told.stdout

@@ -47,7 +47,7 @@ def _names(given: list[str] | None) -> tuple[str, ...]:
 @app.command(
     epilog=examples(
         "mlops-debugger forge --out bank.sqlite --scenarios 240 --seed-base 2026-11 --workers 2",
-        "mlops-debugger forge --out few.sqlite --scenarios 10 --faults kernel_size_one",
+        "mlops-debugger forge --out few.sqlite --scenarios 10 --faults first_stride_too_large",
         "mlops-debugger forge --out larger.sqlite --extend bank.sqlite --scenarios 1200 --workers 2",
     )
 )
