@@ -26,12 +26,12 @@ FAULT = Fault(
                 (
                     '    reading = requests["odometer"].clip(lower=0)',
                     '    reading = requests["odometer"].mask(requests["odometer"] < 0, 0.0)',
-                    '    reading = requests["odometer"].fillna(requests["odometer"].median())',
+                    '    reading = requests["odometer"].fillna(-1.0)',
                 ),
                 (
                     '    reading = requests["odometer"].clip(lower=0)',
                     '    reading = requests["odometer"].where(requests["odometer"] >= 0, 0.0)',
-                    '    reading = requests["odometer"].fillna(requests["odometer"].median())',
+                    '    reading = requests["odometer"].fillna(-1.0)',
                 ),
             ),
         ),

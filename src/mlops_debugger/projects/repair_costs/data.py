@@ -24,9 +24,9 @@ WORK = ("windscreen", "brakes", "paint", "gearbox", "bodywork", "electrics", "su
 MAKES = ("arvel", "bruno", "corsair", "delta", "evian", "falk")
 EUR_PER_PLN = 0.23
 KM_PER_MILE = 1.609344
-PARTS, GARAGES = 800, 150
+PARTS, GARAGES = 1000, 140
 _BASE = (-0.35, -0.2, 0.25, 0.6, 0.15, -0.1, 0.0, 0.4)
-_WEAR = (0.65, 0.8, -0.7, 0.75, -0.85, 0.7, 0.9, -0.75)
+_WEAR = (0.75, 0.85, -0.8, 0.8, -0.9, 0.8, 0.95, -0.85)
 _DAYS = np.array([str(day) for day in np.arange("2022-01-01", "2026-01-01", dtype="datetime64[D]")])
 _LAST = 1095
 
@@ -38,8 +38,8 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
     rows = _draw(generator(seed, "rows"), world, count, (0, _LAST), blank)
     file, labels = _claims(generator(seed, "revisions"), rows, _number(choices, "revised_share"))
     serving, truth = {}, {"rows": labels}
-    for name, size, first in (("live", 500, 700_001), ("sealed", 2500, 900_001)):
-        part = _draw(generator(seed, name), world, size, (_LAST, _LAST + 240), 0.16)
+    for name, size, first in (("live", 450, 700_001), ("sealed", 2400, 900_001)):
+        part = _draw(generator(seed, name), world, size, (_LAST, _LAST + 240), 0.27)
         serving[name], truth[name] = _requests(generator(seed, name, "requests"), part, first)
     return Data(
         files={"claims.csv": csv_bytes(file)},
@@ -60,7 +60,7 @@ def _world(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "part_no": np.array([f"P{code}" for code in rng.choice(90_000, size=PARTS, replace=False) + 10_000]),
         "part_work": rng.integers(len(WORK), size=PARTS),
-        "part_effect": rng.normal(0.0, 0.3, size=PARTS),
+        "part_effect": rng.normal(0.0, 0.45, size=PARTS),
         "garage_id": rng.choice(9000, size=GARAGES, replace=False) + 1000,
         "network": rng.choice(3, p=(0.4, 0.3, 0.3), size=GARAGES),
         "garage_effect": rng.normal(0.0, 0.22, size=GARAGES),
@@ -82,7 +82,7 @@ def _draw(
     hours = np.round(np.exp(rng.normal(1.0, 0.75, size=count)).clip(0.3, 30), 1)
     parts = np.round(np.exp(rng.normal(5.3, 0.9, size=count)), 2)
     severity = rng.integers(1, 6, size=count)
-    unforeseen = rng.normal(0.0, 0.15, size=count) * np.where(rng.random(count) < 0.1, 3.0, 1.0)
+    unforeseen = rng.normal(0.0, 0.14, size=count) * np.where(rng.random(count) < 0.1, 3.0, 1.0)
     wear = np.tanh((km - 85_000) / 40_000)
     markup = (
         world["base"][work]
@@ -105,7 +105,7 @@ def _draw(
 def _claims(rng: np.random.Generator, drawn: Mapping[str, Any], revised_share: float) -> tuple[dict[str, Any], Labels]:
     """The export of claims: a row for every revision, amounts as each network has them."""
     count = len(drawn["cost"])
-    revisions = 1 + (rng.random(count) < revised_share) * rng.integers(1, 3, size=count)
+    revisions = 1 + (rng.random(count) < revised_share) * rng.integers(1, 4, size=count)
     owner = np.repeat(np.arange(count), revisions)
     revision = np.concatenate([np.arange(1, last + 1) for last in revisions.tolist()])
     before = revisions[owner] - revision
@@ -116,7 +116,7 @@ def _claims(rng: np.random.Generator, drawn: Mapping[str, Any], revised_share: f
     hours = drawn["hours"][owner] * np.exp(rough * rng.normal(-0.1, 0.15, size=n))
     parts = drawn["parts"][owner] * np.exp(rough * rng.normal(-0.1, 0.15, size=n))
     # What was booked in the end follows the estimate, and what nobody foresaw.
-    booked = drawn["hours"] * np.exp(0.5 * drawn["unforeseen"] + rng.normal(0.0, 0.04, size=count))
+    booked = drawn["hours"] * np.exp(0.35 * drawn["unforeseen"] + rng.normal(0.0, 0.05, size=count))
     first = drawn["cost"] * np.exp(rng.normal(-0.28, 0.12, size=count))
     opened = rng.random(count) < 0.04
     network = drawn["network"][owner]
@@ -151,7 +151,7 @@ def _requests(rng: np.random.Generator, drawn: Mapping[str, Any], first_id: int)
     """Requests of the quoting service: EUR, work as a code, the odometer as it was read, −1 where nobody read it."""
     count = len(drawn["cost"])
     row_id = first_id + rng.permutation(count)
-    miles = rng.random(count) < 0.45
+    miles = rng.random(count) < 0.55
     reading = np.round(np.where(miles, drawn["km"] / KM_PER_MILE, drawn["km"]))
     columns: dict[str, Any] = {
         "row_id": row_id,

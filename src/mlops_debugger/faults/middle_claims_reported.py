@@ -14,7 +14,7 @@ Source: Kapoor and Narayanan 2023 (L3.3, biased test sets).
 
 from mlops_debugger.faults import CodePlant, Fault, Move
 
-_BOUNDS = ("[0.1, 0.9]", "[0.15, 0.85]", "[0.2, 0.8]")
+_BOUNDS = ("[0.3, 0.7]", "[0.25, 0.75]", "[0.3, 0.75]")
 
 
 def _texts(form: str) -> tuple[str, ...]:
