@@ -24,9 +24,9 @@ WORK = ("windscreen", "brakes", "paint", "gearbox", "bodywork", "electrics", "su
 MAKES = ("arvel", "bruno", "corsair", "delta", "evian", "falk")
 EUR_PER_PLN = 0.23
 KM_PER_MILE = 1.609344
-PARTS, GARAGES = 1000, 140
-_BASE = (-0.35, -0.2, 0.25, 0.6, 0.15, -0.1, 0.0, 0.4)
-_WEAR = (0.75, 0.85, -0.8, 0.8, -0.9, 0.8, 0.95, -0.85)
+PARTS, GARAGES = 1150, 140
+_BASE = (-0.5, -0.3, 0.4, 0.9, 0.25, -0.15, 0.0, 0.6)
+_WEAR = (0.8, 0.9, -0.9, 0.85, -0.95, 0.85, 1.0, -0.9)
 _DAYS = np.array([str(day) for day in np.arange("2022-01-01", "2026-01-01", dtype="datetime64[D]")])
 _LAST = 1095
 
@@ -38,7 +38,7 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
     rows = _draw(generator(seed, "rows"), world, count, (0, _LAST), blank)
     file, labels = _claims(generator(seed, "revisions"), rows, _number(choices, "revised_share"))
     serving, truth = {}, {"rows": labels}
-    for name, size, first in (("live", 450, 700_001), ("sealed", 2400, 900_001)):
+    for name, size, first in (("live", 450, 700_001), ("sealed", 2200, 900_001)):
         part = _draw(generator(seed, name), world, size, (_LAST, _LAST + 240), 0.27)
         serving[name], truth[name] = _requests(generator(seed, name, "requests"), part, first)
     return Data(
@@ -63,7 +63,7 @@ def _world(rng: np.random.Generator) -> dict[str, Any]:
         "part_effect": rng.normal(0.0, 0.45, size=PARTS),
         "garage_id": rng.choice(9000, size=GARAGES, replace=False) + 1000,
         "network": rng.choice(3, p=(0.4, 0.3, 0.3), size=GARAGES),
-        "garage_effect": rng.normal(0.0, 0.22, size=GARAGES),
+        "garage_effect": rng.normal(0.0, 0.18, size=GARAGES),
         "base": np.array(_BASE) + rng.normal(0.0, 0.05, size=len(WORK)),
         "wear": np.array(_WEAR) * rng.uniform(0.9, 1.1, size=len(WORK)),
         "make_effect": rng.permutation(np.linspace(-0.3, 0.3, len(MAKES))),
@@ -77,17 +77,17 @@ def _draw(
     part = rng.integers(PARTS, size=count)
     garage = rng.integers(GARAGES, size=count)
     work, make = world["part_work"][part], rng.integers(len(MAKES), size=count)
-    age = np.round(rng.gamma(2.6, 2.6, size=count).clip(0.2, 22), 1)
-    km = np.round(age * 14_500 * np.exp(rng.normal(0, 0.35, size=count)) + 2500)
+    age = np.round(rng.gamma(2.6, 2.6, size=count).clip(0, 22)).astype(int)
+    km = np.round((age + 0.5) * 14_500 * np.exp(rng.normal(0, 0.45, size=count)) + 2500)
     hours = np.round(np.exp(rng.normal(1.0, 0.75, size=count)).clip(0.3, 30), 1)
     parts = np.round(np.exp(rng.normal(5.3, 0.9, size=count)), 2)
     severity = rng.integers(1, 6, size=count)
-    unforeseen = rng.normal(0.0, 0.14, size=count) * np.where(rng.random(count) < 0.1, 3.0, 1.0)
-    wear = np.tanh((km - 85_000) / 40_000)
+    unforeseen = rng.normal(0.0, 0.12, size=count) * np.where(rng.random(count) < 0.1, 3.0, 1.0)
+    wear = np.tanh((km - 85_000) / 30_000)
     markup = (
         world["base"][work]
         + world["wear"][work] * wear
-        + world["make_effect"][make] * np.where(age < 6, 1.0, -0.4)
+        + world["make_effect"][make]
         + 0.11 * (severity - 3)
         + world["part_effect"][part]
         + world["garage_effect"][garage]
@@ -116,7 +116,7 @@ def _claims(rng: np.random.Generator, drawn: Mapping[str, Any], revised_share: f
     hours = drawn["hours"][owner] * np.exp(rough * rng.normal(-0.1, 0.15, size=n))
     parts = drawn["parts"][owner] * np.exp(rough * rng.normal(-0.1, 0.15, size=n))
     # What was booked in the end follows the estimate, and what nobody foresaw.
-    booked = drawn["hours"] * np.exp(0.35 * drawn["unforeseen"] + rng.normal(0.0, 0.05, size=count))
+    booked = drawn["hours"] * np.exp(0.3 * drawn["unforeseen"] + rng.normal(0.0, 0.05, size=count))
     first = drawn["cost"] * np.exp(rng.normal(-0.28, 0.12, size=count))
     opened = rng.random(count) < 0.04
     network = drawn["network"][owner]
@@ -151,7 +151,7 @@ def _requests(rng: np.random.Generator, drawn: Mapping[str, Any], first_id: int)
     """Requests of the quoting service: EUR, work as a code, the odometer as it was read, −1 where nobody read it."""
     count = len(drawn["cost"])
     row_id = first_id + rng.permutation(count)
-    miles = rng.random(count) < 0.55
+    miles = rng.random(count) < 0.65
     reading = np.round(np.where(miles, drawn["km"] / KM_PER_MILE, drawn["km"]))
     columns: dict[str, Any] = {
         "row_id": row_id,
@@ -161,13 +161,13 @@ def _requests(rng: np.random.Generator, drawn: Mapping[str, Any], first_id: int)
         "make": _named(MAKES, drawn["make"]),
         "work_code": drawn["work"],
         "part_no": drawn["part_no"],
-        "odometer": np.where(np.isnan(reading), -1.0, reading),
+        "odometer": np.nan_to_num(reading, nan=-1.0).astype(int),
         "odometer_unit": _named(("km", "mi"), miles.astype(int)),
         "age": drawn["age"],
         "damage_class": drawn["severity"],
         "planned_hours": drawn["hours"],
         "parts_price": drawn["parts"],
-        "booked_hours": [None] * count,
+        "booked_hours": np.full(count, np.nan),
     }
     return columns, Labels(row_id.astype(np.int64), drawn["cost"])
 

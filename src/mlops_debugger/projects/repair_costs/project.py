@@ -195,7 +195,7 @@ def vary(rng: np.random.Generator) -> Variation:
         "data.target_transform": pick(rng, ("log1p", "asinh")),
         "features.numeric": list(numeric),
         "features.categorical": list(categories),
-        "features.level_smoothing": pick(rng, (0.4, 0.5, 0.6)),
+        "features.level_smoothing": pick(rng, (0.3, 0.4, 0.5)),
         "features.clip_quantiles": pick(rng, ([0.005, 0.995], [0.01, 0.99], [0.002, 0.998])),
         "model.hidden_dims": pick(rng, ([64, 32], [64, 64], [80, 40], [72, 48])),
         "model.activation": pick(rng, ("relu", "gelu", "silu")),
@@ -206,8 +206,8 @@ def vary(rng: np.random.Generator) -> Variation:
     }
     spellings = {slot.name: int(rng.integers(len(slot.spellings))) for slot in SLOTS}
     data = {
-        "claims": int(rng.integers(3400, 3701)),
-        "blank_share": round(float(rng.uniform(0.15, 0.19)), 3),
+        "claims": int(rng.integers(3300, 3501)),
+        "blank_share": round(float(rng.uniform(0.23, 0.27)), 3),
         "revised_share": round(float(rng.uniform(0.42, 0.5)), 3),
     }
     return Variation(config, spellings, data, style(rng, _SECTIONS, _COMMENTS, first=0))
