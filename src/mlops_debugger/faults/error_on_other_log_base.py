@@ -1,9 +1,9 @@
 """The error is reported on another scale than the one that was agreed on.
 
-What changes: the error of a claim is a ratio of decimal or binary logarithms, is halved as a symmetric share, or keeps
+What changes: the error of a claim is a ratio of decimal logarithms, is squared, or keeps
 its sign, where the agreed error is the size of a natural logarithm's difference.
 
-Why it bites: the number goes by the same name and is smaller, or larger, by a factor that nobody asks about.
+Why it bites: the number goes by the same name and is smaller by far, which nobody asks about.
 
 What it leaves behind: a reported error that does not follow from the saved predictions; log_sd and mae_eur of the same
 block as ever; the validation error of the epochs off by the same factor.

@@ -187,7 +187,7 @@ def vary(rng: np.random.Generator) -> Variation:
     config |= {
         "training.seed": int(rng.integers(1, 10_000)),
         "training.loss": pick(rng, ("mse", "huber")),
-        "training.ema_decay": pick(rng, (0.9, 0.93, 0.95)),
+        "training.ema_decay": pick(rng, (0.95, 0.96, 0.97)),
         "data.label_column": "final_total",
         "data.split_seed": int(rng.integers(1, 1000)),
         "data.validation_share": pick(rng, (0.2, 0.21, 0.22)),
