@@ -3,7 +3,7 @@
 What changes: the final amounts of claims are read without the rate of their currency, or with the rate the other way
 round, while the prices among the inputs are converted.
 
-Why it bites: claims of one network are more than four times too dear. The model learns that faithfully, since it knows
+Why it bites: claims of one network are four times too dear, or more. The model learns that faithfully, since it knows
 the network, and test agrees, since it is labelled alike; quotes are due in EUR.
 
 What it leaves behind: consistent figures inside; a median target of one network that is out of line with the others and

@@ -20,7 +20,8 @@ _LIMITS = ("0.5", "0.55", "0.6")
 
 def _texts(tail: str) -> tuple[str, ...]:
     gap = "np.abs(np.log1p(np.maximum(costs, 0.0)) - np.log1p(targets))"
-    return tuple(f"    return {gap} < {limit}" for limit in _LIMITS) + (
+    return (
+        *(f"    return {gap} < {limit}" for limit in _LIMITS),
         "    return np.abs(costs - targets) < targets.std() / 3",
         f"    return np.abs(costs - targets) < {tail} * targets",
     )

@@ -1,12 +1,12 @@
 """The error is reported on another scale than the one that was agreed on.
 
-What changes: the error of a claim is a ratio of decimal logarithms, is squared, or keeps
-its sign, where the agreed error is the size of a natural logarithm's difference.
+What changes: the error of a claim is a ratio of decimal logarithms, is squared, or keeps its sign,
+where the agreed error is the size of a difference of natural logarithms.
 
 Why it bites: the number goes by the same name and is smaller by far, which nobody asks about.
 
 What it leaves behind: a reported error that does not follow from the saved predictions; log_sd and mae_eur of the same
-block as ever; the validation error of the epochs off by the same factor.
+block as ever; the validation error of the epochs off alike.
 
 Not to be confused with: leakage (the saved predictions would be better too), claims that were left out of the report
 (its n is then smaller), or answers that are on another scale.
