@@ -117,7 +117,7 @@ def _claims(rng: np.random.Generator, drawn: Mapping[str, Any], revised_share: f
     parts = drawn["parts"][owner] * np.exp(rough * rng.normal(-0.1, 0.15, size=n))
     # What was booked in the end follows the estimate, and what nobody foresaw.
     booked = drawn["hours"] * np.exp(0.3 * drawn["unforeseen"] + rng.normal(0.0, 0.05, size=count))
-    first = drawn["cost"] * np.exp(rng.normal(-0.28, 0.12, size=count))
+    first = drawn["cost"] * np.exp(rng.normal(-0.36, 0.12, size=count))
     opened = rng.random(count) < 0.04
     network = drawn["network"][owner]
     rate = np.where(network == 2, EUR_PER_PLN, 1.0)
