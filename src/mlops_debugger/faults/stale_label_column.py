@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from mlops_debugger.faults import ConfigPlant, Fault, Move
 
-OLDER = {"outcome": "outcome_30d", "reading": "ocr_label", "queue": "first_queue", "tags": "tags_v1"}
 OLDER = {
     "outcome": "outcome_30d",
     "reading": "ocr_label",
     "queue": "first_queue",
     "final_total": "first_quote",
+    "tags": "tags_v1",
 }
 
 FAULT = Fault(
