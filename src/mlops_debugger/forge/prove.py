@@ -131,6 +131,8 @@ class Prover:
             if counter.site in found:
                 continue
             left, cured = self._left(counter.sources, seeds, sigma)
+            if not left:
+                continue
             tried.append(CounterEdit(key=counter.site, value=counter.value, left=left, cured=cured))
             if cured:
                 found[counter.site] = counter.answer
@@ -139,10 +141,15 @@ class Prover:
     def _left(
         self, sources: Mapping[str, str], seeds: tuple[SeedProof, ...], sigma: float
     ) -> tuple[tuple[float, ...], bool]:
-        """The share of the proven harm that edited sources leave, up to the first seed that they do not cure."""
+        """The share of the proven harm that edited sources leave, up to the first seed that they do not cure.
+
+        Empty where the edit changes nothing: that an edit without effect does not cure says nothing.
+        """
         left: list[float] = []
         for index, proof in enumerate(seeds):
             figures = self.train(sources, index)[1]
+            if figures == proof.broken.model_copy(update={"seconds": figures.seconds}):
+                return (), False
             left.append(round(harm(figures, proof.healthy) / proof.harm, 4))
             if seed_verdict(figures, proof, sigma) < 1.0:
                 return tuple(left), False
