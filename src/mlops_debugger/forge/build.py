@@ -9,17 +9,17 @@ import os
 import signal
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_debugger.bank.records import Scenario, Split, Tier
-from mlops_debugger.bank.store import BankWriter
+from mlops_debugger.bank.store import Bank, BankWriter
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
-from mlops_debugger.forge.difficulty import difficulty, rarity
+from mlops_debugger.forge.difficulty import rate
 from mlops_debugger.forge.journal import Journal
 from mlops_debugger.forge.summary import Summary
 from mlops_debugger.forge.unit import DOES_NOT_FIT, Try, attempt
@@ -216,20 +216,41 @@ def split_of(project: str, base_seed: int, site: str | None) -> Split:
     return "train" if share < 700 else "validation" if share < 850 else "test"
 
 
+TIERS: tuple[Tier, ...] = ("easy", "medium", "hard")
+
+
 def finish(drafts: Sequence[Scenario]) -> list[Scenario]:
-    """Difficulty, tiers (thirds of the faults by difficulty; controls spread evenly over them) and splits."""
-    broken = [draft for draft in drafts if draft.fault is not None]
-    patterns = [(s.project, s.site, tuple(finding["verdict"] for finding in s.findings.values())) for s in broken]
-    rated = []
-    for draft, rare in zip(broken, rarity(patterns), strict=True):
-        parts = {**draft.difficulty_parts, "rarity": round(rare, 4)}
-        rated.append(draft.model_copy(update={"difficulty": difficulty(parts), "difficulty_parts": parts}))
-    rated.sort(key=lambda scenario: (scenario.difficulty, scenario.scenario_id))
-    tiers: tuple[Tier, ...] = ("easy", "medium", "hard")
-    result = [s.model_copy(update={"tier": tiers[3 * position // len(rated)]}) for position, s in enumerate(rated)]
-    controls = sorted((draft for draft in drafts if draft.fault is None), key=lambda s: derive("tier", s.scenario_id))
-    result += [s.model_copy(update={"tier": tiers[position % 3]}) for position, s in enumerate(controls)]
-    return [s.model_copy(update={"split": split_of(s.project, s.base_seed, s.site)}) for s in result]
+    """Difficulty, tiers and splits, all from the drafts alone: a bank that exists can be finished anew.
+
+    Tiers are thirds by difficulty within each category, and within the controls: every tier has the same mixture, so a
+    tier's score never tells how an agent does on one category.
+    """
+    ratings = rate(drafts)
+    kinds: dict[str, list[Scenario]] = defaultdict(list)
+    for draft in drafts:
+        rating = ratings[draft.scenario_id]
+        rated = draft.model_copy(update={"difficulty": rating.difficulty, "difficulty_parts": rating.parts})
+        kinds[draft.answers[0].categories[0] if draft.answers else ""].append(rated)
+    result: list[Scenario] = []
+    for place, kind in enumerate(sorted(kinds)):
+        members = sorted(kinds[kind], key=lambda scenario: (scenario.difficulty, scenario.scenario_id))
+        for scenario, tier in zip(members, _thirds(len(members), place), strict=True):
+            split = split_of(scenario.project, scenario.base_seed, scenario.site)
+            result.append(scenario.model_copy(update={"tier": tier, "split": split}))
+    return result
+
+
+def rate_anew(bank: Bank, out: Path) -> None:
+    """Write a bank again with difficulty, tiers and splits computed anew from its scenarios; nothing is trained."""
+    BankWriter(out).write(finish(list(bank.scenarios())), bank.manifest)
+
+
+def _thirds(count: int, turn: int) -> list[Tier]:
+    """Tiers of `count` ordered scenarios; whose third is larger, where it does not divide, goes round by `turn`."""
+    sizes = [count // 3] * 3
+    for extra in range(count % 3):
+        sizes[(turn + extra) % 3] += 1
+    return [tier for tier, size in zip(TIERS, sizes, strict=True) for _ in range(size)]
 
 
 def _manifest(order: Order, journal: Journal, summary: Summary) -> dict[str, object]:

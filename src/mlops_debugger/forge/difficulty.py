@@ -5,8 +5,9 @@ described by what each of the eight checks and five reads shows of it (`observat
 healthy runs end: a value that they show too is nothing. What a cause typically shows is the mean over its faults'
 scenarios without the one being rated. An action speaks against a cause by as many bits as what is seen lies further
 from that cause's typical observation than runs lie from their own; bits of several actions add. All sets of actions
-are tried: the smallest one after which every other cause is at most a twentieth as plausible as the true one is the
-number of steps. Nothing here looks at an agent.
+are tried: the size of the smallest one after which every other cause is at most a tenth as plausible as the true one is
+the number of steps. Difficulty is finer: the bits about the cause that are open after the best k actions, as a share of
+those open at the start, in the mean over all k. Nothing here looks at an agent.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from mlops_debugger.bank.records import Scenario
 from mlops_debugger.forge.observations import ACTIONS
 from mlops_debugger.forge.panel import Panel
 
-LEFT = 20.0
-"""A cause is left while it is more than 1/20 as plausible as the true one."""
+LEFT = 10.0
+"""A cause is left while it is more than a tenth as plausible as the true one."""
 TAIL = 2.0
 """Twice as far as runs usually lie from their own cause is a quarter as plausible, four times as far a sixteenth."""
-MOST_BITS = 4.0
-"""The most that one action says against a cause: a factor of 16, so that no single look settles anything. An odd value
-or line is a suspicion as long as no symptom goes with it (harmless ones exist), and a symptom has more than one cause."""
+MOST_BITS = 3.0
+"""The most that one action says against a cause, a factor of 8: none settles anything by itself. An odd value or line
+is a suspicion as long as no symptom goes with it (harmless ones exist), and a symptom has more than one cause."""
+_ENOUGH = 1.05
+"""Where no set of actions leaves one cause alone, the smallest set that leaves hardly more than the best is shown."""
 LOOKS = ("config.yaml", "preprocessing.py")
 """Where every fault sits."""
 UNKNOWN = "something else"
@@ -130,9 +133,11 @@ def _search(name: str, bits: FloatArray, truth: int, prior: FloatArray, names: S
     separated = bool(alone.any())
     if separated:
         size = _SIZES[int(np.argmax(alone))]
-        chosen = min(np.flatnonzero(alone & (_SIZES == size)), key=lambda index: (effective[index], index))
+        chosen = min(np.flatnonzero(alone & (size == _SIZES)), key=lambda index: (effective[index], index))
     else:
-        chosen = min(range(len(_SETS)), key=lambda index: (round(float(effective[index]), 6), _SIZES[index], index))
+        # The smallest set that leaves hardly more than the best one does.
+        size = int(np.argmax(best <= _ENOUGH * best[-1]))
+        chosen = min(np.flatnonzero(size == _SIZES), key=lambda index: (effective[index], index))
     steps = _ordered(np.flatnonzero(_SETS[chosen]), against, prior[others])
     rivals = [cause for cause, other in zip(names, others, strict=True) if other]
     left = [tuple(rivals)]

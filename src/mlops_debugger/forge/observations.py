@@ -24,7 +24,13 @@ import yaml
 from mlops_debugger.contract import SANITY_CHECKS
 from mlops_debugger.environment.log import parse_log
 
-CONFIG, LOG, STATS, CODE, REPORT = "config.yaml", "train.log", "dataset_stats.json", "preprocessing.py", "eval_results.json"
+CONFIG, LOG, STATS, CODE, REPORT = (
+    "config.yaml",
+    "train.log",
+    "dataset_stats.json",
+    "preprocessing.py",
+    "eval_results.json",
+)
 READS = (CONFIG, LOG, STATS, CODE, REPORT)
 ACTIONS = (*SANITY_CHECKS, *READS)
 
@@ -141,21 +147,20 @@ def _leaves(tree: object, path: str) -> Iterator[tuple[str, float | str]]:
         elif tree is not None:
             yield path, str(tree)[:_TEXT]
         return
-    plain = [number for item in tree.values() if (number := _number(item)) is not None]
-    nested = [item for item in tree.values() if isinstance(item, dict | list)]
-    if len(nested) == len(tree) >= _TABLE:
-        columns: dict[str, list[float]] = defaultdict(list)
-        for item in nested:
-            for name, value in _leaves(item, ""):
-                if isinstance(value, float):
-                    columns[name].append(value)
-        for name, values in columns.items():
-            yield from _spread(f"{path}.*{name}", values)
+    if len(tree) >= _TABLE:
         yield f"{path} size", float(len(tree))
-        return
-    if len(plain) == len(tree) >= _TABLE:
-        yield from _spread(f"{path}.*", plain)
-        yield f"{path} size", float(len(tree))
+        if all(isinstance(item, dict) for item in tree.values()):
+            columns: dict[str, list[float]] = defaultdict(list)
+            for row in tree.values():
+                for name, item in row.items():
+                    if (number := _number(item)) is not None:
+                        columns[name].append(number)
+            for name, values in columns.items():
+                yield from _spread(f"{path}.*.{name}", values)
+            return
+        plain = [number for item in tree.values() if (number := _number(item)) is not None]
+        if len(plain) == len(tree):
+            yield from _spread(f"{path}.*", plain)
     for key, item in tree.items():
         yield from _leaves(item, f"{path}.{key}")
 
@@ -206,7 +211,9 @@ def functions(text: str) -> dict[str, tuple[str, ...]]:
         body = []
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            owner[node.lineno - 1 : node.end_lineno] = [node.name] * ((node.end_lineno or node.lineno) - node.lineno + 1)
+            owner[node.lineno - 1 : node.end_lineno] = [node.name] * (
+                (node.end_lineno or node.lineno) - node.lineno + 1
+            )
     found: dict[str, list[str]] = defaultdict(list)
     for name, line in zip(owner, lines, strict=True):
         if line.strip():
@@ -216,7 +223,9 @@ def functions(text: str) -> dict[str, tuple[str, ...]]:
 
 def _number(value: object) -> float | None:
     """A number, also one that is written as a word ("nan", "1e-3"); None for truth values and everything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, float):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     try:
         return float(value)

@@ -152,26 +152,25 @@ def deviations(runs: Sequence[Seen], healthy: Sequence[bool], twins: Sequence[in
         fit = np.ones(len(runs), dtype=np.bool_)
     found = {}
     for action in runs[0].figures:
-        figures, rare = _matrix([run.figures[action] for run in runs], fit)
+        figures, usual, rare = _matrix([run.figures[action] for run in runs], fit)
         marks = [dict(run.marks[action]) for run in runs]
         for mark, run in zip(marks, runs, strict=True):
-            mark |= {f"has {name}": 1.0 for name in rare & run.figures[action].keys()}
-            mark["absent"] = _absent(run.figures[action].keys(), figures[1])
-        blocks = [_figures(figures[0], fit), _marks(marks, fit) * (_WORD if action == CONFIG else 1.0)]
+            mark |= {f"has {name}": 1.0 for name in rare.intersection(run.figures[action])}
+            mark["absent"] = _absent(run.figures[action], usual)
+        blocks = [_figures(figures, fit), _marks(marks, fit) * (_WORD if action == CONFIG else 1.0)]
         if action == CONFIG:
-            settings, _ = _matrix([run.settings for run in runs], fit)
-            blocks.append(_settings(settings[0], fit))
+            blocks.append(_settings(_matrix([run.settings for run in runs], fit)[0], fit))
         if action == CODE:
             blocks.append(_code([run.code for run in runs], fit, twins))
         found[action] = np.concatenate(blocks, axis=1)
     return found
 
 
-def _matrix(
-    rows: Sequence[Mapping[str, float]], fit: NDArray[np.bool_]
-) -> tuple[tuple[FloatArray, list[str]], set[str]]:
+def _matrix(rows: Sequence[Mapping[str, float]], fit: NDArray[np.bool_]) -> tuple[FloatArray, list[str], set[str]]:
     """Figures that most healthy runs have (NaN: not there), their names, and the names of the others."""
-    counts = Counter(name for row, usual in zip(rows, fit, strict=True) if usual for name in row)
+    counts = Counter(
+        name for row, usual in zip(rows, fit, strict=True) if usual for name in row if math.isfinite(row[name])
+    )
     kept = sorted(name for name, count in counts.items() if count >= _COVERAGE * fit.sum())
     table = np.array([[row.get(name, math.nan) for name in kept] for row in rows]).reshape(len(rows), len(kept))
     # What is there but no number lies far outside; what is not there is counted once, as a mark.
@@ -179,19 +178,20 @@ def _matrix(
         for column, name in enumerate(kept):
             if name in row and not math.isfinite(row[name]):
                 table[place, column] = math.inf
-    return (table, kept), {name for row in rows for name in row} - set(kept)
+    return table, kept, {name for row in rows for name in row} - set(kept)
 
 
-def _absent(present: object, usual: Sequence[str]) -> float:
-    names = set(present) if isinstance(present, set | frozenset) else set(present)  # type: ignore[call-overload]
-    return 2.0 * sum(name not in names for name in usual) / len(usual) if usual else 0.0
+def _absent(row: Mapping[str, float], usual: Sequence[str]) -> float:
+    """2 where a run shows none of the usual figures, 0 where it shows all."""
+    return 2.0 * sum(name not in row for name in usual) / len(usual) if usual else 0.0
 
 
 def _logged(table: FloatArray, fit: NDArray[np.bool_]) -> FloatArray:
     """log2 where the healthy runs are all above 0, so that a tenth is as far as tenfold."""
     with np.errstate(invalid="ignore", divide="ignore"):
         low = np.nanmin(np.where(np.isfinite(table[fit]), table[fit], np.nan), axis=0)
-        return np.where(low > 0, np.log2(np.maximum(table, np.maximum(low, 1e-12) * 1e-6)), table)
+        scaled: FloatArray = np.where(low > 0, np.log2(np.maximum(table, np.maximum(low, 1e-12) * 1e-6)), table)
+    return scaled
 
 
 def _figures(table: FloatArray, fit: NDArray[np.bool_]) -> FloatArray:
@@ -205,7 +205,8 @@ def _figures(table: FloatArray, fit: NDArray[np.bool_]) -> FloatArray:
     with np.errstate(invalid="ignore"):
         score = (table - middle) / scale
         outside = np.sign(score) * np.log2(1 + np.maximum(0.0, np.abs(score) - _INSIDE))
-    return np.nan_to_num(np.clip(outside, -_MOST, _MOST), nan=0.0)
+    deviation: FloatArray = np.nan_to_num(np.clip(outside, -_MOST, _MOST), nan=0.0)
+    return deviation
 
 
 def _settings(table: FloatArray, fit: NDArray[np.bool_]) -> FloatArray:
@@ -217,7 +218,8 @@ def _settings(table: FloatArray, fit: NDArray[np.bool_]) -> FloatArray:
     low, high = np.nanmin(known, axis=0), np.nanmax(known, axis=0)
     scale = np.maximum(np.nanstd(known, axis=0), 0.5)
     outside = (np.maximum(0.0, table - high) - np.maximum(0.0, low - table)) / scale
-    return np.nan_to_num(np.clip(np.sign(outside) * np.log2(1 + np.abs(outside)), -_MOST, _MOST), nan=0.0)
+    deviation: FloatArray = np.clip(np.sign(outside) * np.log2(1 + np.abs(outside)), -_MOST, _MOST)
+    return np.nan_to_num(deviation, nan=0.0)
 
 
 def _marks(rows: Sequence[Mapping[str, float]], fit: NDArray[np.bool_]) -> FloatArray:
@@ -244,10 +246,10 @@ def _code(
     """
     names = sorted({name for run in runs for name in run})
     holders: dict[str, dict[str, set[int]]] = {name: defaultdict(set) for name in names}
-    for place in np.flatnonzero(fit):
+    for place in np.flatnonzero(fit).tolist():
         for name, lines in runs[place].items():
             for line in lines:
-                holders[name][line].add(int(place))
+                holders[name][line].add(place)
     unlike = _unlike()
     scales = {name: _variety(holders[name], int(fit.sum()), unlike) for name in names}
     usual = float(np.median([scale for scale in scales.values() if scale] or [0.3]))
