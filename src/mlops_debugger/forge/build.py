@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from mlops_debugger.bank.records import Scenario, Split, Tier
 from mlops_debugger.bank.store import Bank, BankWriter
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
-from mlops_debugger.forge.difficulty import rate
+from mlops_debugger.forge.difficulty import Rating, rate
 from mlops_debugger.forge.journal import Journal
 from mlops_debugger.forge.summary import Summary
 from mlops_debugger.forge.unit import DOES_NOT_FIT, Try, attempt
@@ -219,13 +219,13 @@ def split_of(project: str, base_seed: int, site: str | None) -> Split:
 TIERS: tuple[Tier, ...] = ("easy", "medium", "hard")
 
 
-def finish(drafts: Sequence[Scenario]) -> list[Scenario]:
+def finish(drafts: Sequence[Scenario], ratings: Mapping[str, Rating] | None = None) -> list[Scenario]:
     """Difficulty, tiers and splits, all from the drafts alone: a bank that exists can be finished anew.
 
     Tiers are thirds by difficulty within each category, and within the controls: every tier has the same mixture, so a
-    tier's score never tells how an agent does on one category.
+    tier's score never tells how an agent does on one category. `ratings` are those of `rate`, where they are known.
     """
-    ratings = rate(drafts)
+    ratings = rate(drafts) if ratings is None else ratings
     kinds: dict[str, list[Scenario]] = defaultdict(list)
     for draft in drafts:
         rating = ratings[draft.scenario_id]
