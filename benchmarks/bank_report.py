@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pages import Shelf
 from pages.checks import checks_page
+from pages.difficulty import difficulty_page
 from pages.faults import faults_page
 from pages.pictures import choose, draw
 from pages.projects import projects_page
@@ -28,13 +29,15 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 def pages(shelf: Shelf) -> dict[str, bytes]:
     """Every generated file by its name below docs/."""
     chosen = {name: found for name, project in projects().items() if (found := choose(shelf, project))}
+    hard, scattered = difficulty_page(shelf)
     texts = {
+        "difficulty.md": hard,
         "faults.md": faults_page(shelf),
         "checks.md": checks_page(shelf),
         "projects.md": projects_page(shelf, chosen),
     }
     drawn = {f"pictures/{name}.png": draw(projects()[name], found) for name, found in chosen.items()}
-    return {name: text.encode() for name, text in texts.items()} | drawn
+    return {name: text.encode() for name, text in texts.items()} | drawn | {"pictures/difficulty.png": scattered}
 
 
 def stale(written: dict[str, bytes]) -> list[str]:

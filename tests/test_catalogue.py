@@ -14,7 +14,7 @@ import pytest
 from mlops_debugger.contract import CATEGORIES
 from mlops_debugger.edits import CODE, CONFIG, flatten, load_yaml, parse_fix
 from mlops_debugger.faults import CodePlant, ConfigPlant, faults
-from mlops_debugger.forge.build import HELD_OUT_SITES
+from mlops_debugger.forge.finish import HELD_OUT_PROJECTS, HELD_OUT_SITES
 from mlops_debugger.forge.counters import counter_moves, counters
 from mlops_debugger.forge.plant import Planted, plant, variation_of
 from mlops_debugger.grading.sites import worth
@@ -45,10 +45,12 @@ def planted(fault: str, project: str, number: int) -> Planted:
 
 def test_enough_of_everything() -> None:
     by_category = Counter(fault.category for fault in faults().values())
-    assert len(projects()) >= 4
-    assert len(faults()) >= 18
-    assert all(by_category[category] >= 3 for category in CATEGORIES), by_category
+    assert len(projects()) >= 8
+    assert len(faults()) >= 72
+    assert all(by_category[category] >= 10 for category in CATEGORIES), by_category
     assert {fault.site for fault in faults().values()} >= set(HELD_OUT_SITES)
+    assert set(projects()) >= set(HELD_OUT_PROJECTS)
+    assert len(HELD_OUT_SITES) >= 10
 
 
 @pytest.mark.parametrize("fault", faults())

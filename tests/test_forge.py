@@ -20,9 +20,9 @@ from mlops_debugger.contract import ARTIFACTS, SANITY_CHECKS
 from mlops_debugger.edits import CODE, CONFIG, apply_fix, load_yaml, parse_fix
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
-from mlops_debugger.forge.build import Progress, build, split_of
+from mlops_debugger.forge.build import Progress, build
+from mlops_debugger.forge.finish import HELD_OUT_PROJECTS, split_of
 from mlops_debugger.forge.carry import carry_over, tries_behind
-from mlops_debugger.forge.difficulty import difficulty, rarity
 from mlops_debugger.forge.journal import Journal
 from mlops_debugger.forge.plan import Order, plan
 from mlops_debugger.forge.prove import NO_HARM, NOT_SPECIFIC, CounterEdit, proof_bar
@@ -287,17 +287,5 @@ def test_base_seeds_never_meet() -> None:
 def test_splits_keep_relatives_together_and_sites_apart() -> None:
     assert {split_of("p", seed, None) for seed in range(100)} == {"train", "validation", "test"}
     assert {split_of("p", seed, "scheduler.warmup_steps") for seed in range(100)} == {"test"}
+    assert {split_of(HELD_OUT_PROJECTS[0], seed, "x") for seed in range(100)} == {"test"}
     assert all(split_of("p", seed, "x") == split_of("p", seed, "y") for seed in range(100))
-
-
-def test_difficulty_falls_with_evidence() -> None:
-    loud = {"curves": 1.0, "report": 1.0, "checks": 1.0, "rarity": 1.0}
-    assert difficulty(loud) == 0.0
-    assert difficulty(dict.fromkeys(loud, 0.0)) == 1.0
-    pattern = ("pass", "fail")
-    assert rarity([("p", "a", pattern), ("p", "b", pattern), ("p", "c", ("fail",)), ("q", "a", pattern)]) == [
-        0.5,
-        0.5,
-        1.0,
-        1.0,
-    ]

@@ -53,6 +53,14 @@ def test_every_fault_and_cluster_has_its_section() -> None:
             assert (f"| [{name}](#{name})" in section) == (cluster in fault.clusters)
 
 
+def test_difficulty_has_its_picture_and_three_examples_of_every_tier() -> None:
+    page = (DOCS / "difficulty.md").read_text("utf-8")
+    assert "(pictures/difficulty.png)" in page and (DOCS / "pictures" / "difficulty.png").stat().st_size < 60_000
+    for tier in ("easy", "medium", "hard"):
+        section = page.partition(f"\n### {tier}\n")[2].partition("\n##")[0]
+        assert section.count("- **") == 3 and "→" in section
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text("utf-8")

@@ -112,15 +112,30 @@ def _finding(finding: Mapping[str, Any]) -> str:
     return f"[{colour}]{verdict}[/{colour}] {finding.get('statistic', '')} {finding.get('value', '')}"
 
 
-@app.command(epilog=examples("mlops-debugger bank", "mlops-debugger bank bank.sqlite --json"))
+@app.command(
+    epilog=examples(
+        "mlops-debugger bank",
+        "mlops-debugger bank bank.sqlite --json",
+        "mlops-debugger bank old.sqlite --rate new.sqlite",
+    )
+)
 def bank(
     file: Annotated[Path | None, typer.Argument(help="A bank; the one that ships with the package if omitted.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
+    rate: Annotated[
+        Path | None, typer.Option(help="Compute difficulty and tiers anew, without training, and write the bank here.")
+    ] = None,
 ) -> None:
     """Count what a bank holds, and tell how it was forged."""
     from mlops_debugger.bank import Bank
 
-    counts = bank_counts(Bank(chosen_bank(file)))
+    opened = Bank(chosen_bank(file))
+    if rate is not None:
+        from mlops_debugger.forge.finish import rate_anew
+
+        rate_anew(opened, rate)
+        opened = Bank(rate)
+    counts = bank_counts(opened)
     if as_json:
         print(json.dumps(counts, indent=1))
         return

@@ -14,20 +14,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 
-from mlops_debugger.bank.records import Scenario, Split, Tier
+from mlops_debugger.bank.records import Scenario
 from mlops_debugger.bank.store import Bank, BankWriter
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.forge.carry import SPENT, carry_over
-from mlops_debugger.forge.difficulty import difficulty, rarity
+from mlops_debugger.forge.finish import finish, held_out
 from mlops_debugger.forge.journal import Journal
 from mlops_debugger.forge.plan import Order, Pair, plan
 from mlops_debugger.forge.summary import Summary
 from mlops_debugger.forge.unit import DOES_NOT_FIT, Try, attempt
 from mlops_debugger.runs.pool import TrainerPool
-from mlops_debugger.seeds import derive
-
-HELD_OUT_SITES = ("scheduler.warmup_steps", "evaluation_scaling")
-"""Sites whose faults occur in the test split alone."""
 
 
 @dataclass(frozen=True)
@@ -164,30 +160,6 @@ def _trim(scenarios: Sequence[Scenario], pairs: dict[tuple[str, str | None], Pai
     return kept
 
 
-def split_of(project: str, base_seed: int, site: str | None) -> Split:
-    """By hash of project and base seed; held-out sites are in test alone."""
-    if site in HELD_OUT_SITES:
-        return "test"
-    share = derive("split", project, base_seed) % 1000
-    return "train" if share < 700 else "validation" if share < 850 else "test"
-
-
-def finish(drafts: Sequence[Scenario]) -> list[Scenario]:
-    """Difficulty, tiers (thirds of the faults by difficulty; controls spread evenly over them) and splits."""
-    broken = [draft for draft in drafts if draft.fault is not None]
-    patterns = [(s.project, s.site, tuple(finding["verdict"] for finding in s.findings.values())) for s in broken]
-    rated = []
-    for draft, rare in zip(broken, rarity(patterns), strict=True):
-        parts = {**draft.difficulty_parts, "rarity": round(rare, 4)}
-        rated.append(draft.model_copy(update={"difficulty": difficulty(parts), "difficulty_parts": parts}))
-    rated.sort(key=lambda scenario: (scenario.difficulty, scenario.scenario_id))
-    tiers: tuple[Tier, ...] = ("easy", "medium", "hard")
-    result = [s.model_copy(update={"tier": tiers[3 * position // len(rated)]}) for position, s in enumerate(rated)]
-    controls = sorted((draft for draft in drafts if draft.fault is None), key=lambda s: derive("tier", s.scenario_id))
-    result += [s.model_copy(update={"tier": tiers[position % 3]}) for position, s in enumerate(controls)]
-    return [s.model_copy(update={"split": split_of(s.project, s.base_seed, s.site)}) for s in result]
-
-
 def _manifest(order: Order, journal: Journal, summary: Summary) -> dict[str, object]:
     return {
         "version": journal.head("version"),
@@ -195,7 +167,7 @@ def _manifest(order: Order, journal: Journal, summary: Summary) -> dict[str, obj
         "command": order.command,
         "seed_base": order.seed_base,
         "secret": journal.head("secret"),
-        "held_out_sites": list(HELD_OUT_SITES),
+        **held_out(),
         "runs": summary.runs + int(journal.head(SPENT) or 0),
         "tries": summary.rows(),
     }

@@ -15,7 +15,6 @@ from mlops_debugger.contract import ARTIFACTS, ArtifactMeta
 from mlops_debugger.environment.log import parse_log
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
-from mlops_debugger.forge.difficulty import pair_parts
 from mlops_debugger.forge.healthy import HealthyBand, band_of, run_artifacts, view_of
 from mlops_debugger.forge.plant import Planted, plant
 from mlops_debugger.forge.prove import CounterEdit, Proof, Prover, Rejected
@@ -144,7 +143,6 @@ def _draft(
     healthy_findings = look(view_of(healthy, proof.healthy))
     findings = look(view_of(broken, proof.broken)) if planted.fault_id else healthy_findings
     fault = faults()[planted.fault_id] if planted.fault_id else None
-    parts = pair_parts(proof.seeds[0], proof.healthy, proof.broken, healthy_findings, findings) if fault else {}
     return Scenario(
         scenario_id=f"s-{derive(secret, base_seed, 'scenario id', planted.fault_id or '') % 16**12:012x}",
         run_id=run_id,
@@ -155,7 +153,7 @@ def _draft(
         split="train",
         tier="medium",
         difficulty=0.0,
-        difficulty_parts=parts,
+        difficulty_parts={},
         silent=bool(fault) and is_silent(proof, healthy, broken, band),
         run_summary=summary(planted, proof.broken if fault else proof.healthy),
         artifact_meta=artifact_meta(broken, started_at, base_seed),
