@@ -14,8 +14,8 @@ import pytest
 from mlops_debugger.contract import CATEGORIES
 from mlops_debugger.edits import CODE, CONFIG, flatten, load_yaml, parse_fix
 from mlops_debugger.faults import CodePlant, ConfigPlant, faults
-from mlops_debugger.forge.finish import HELD_OUT_PROJECTS, HELD_OUT_SITES
 from mlops_debugger.forge.counters import counter_moves, counters
+from mlops_debugger.forge.finish import HELD_OUT_PROJECTS, HELD_OUT_SITES
 from mlops_debugger.forge.plant import Planted, plant, variation_of
 from mlops_debugger.grading.sites import worth
 from mlops_debugger.projects import projects

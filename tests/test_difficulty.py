@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from mlops_debugger.bank import Answer, Bank, BankWriter, Scenario, starter_bank_path
 from mlops_debugger.cli import app
 from mlops_debugger.contract import CATEGORIES, SANITY_CHECKS
-from mlops_debugger.forge.finish import finish
 from mlops_debugger.forge.difficulty import UNKNOWN, rate
+from mlops_debugger.forge.finish import finish
 from mlops_debugger.forge.observations import ACTIONS, functions, seen
 
 CODE = ARTIFACT_TEXTS["preprocessing.py"]

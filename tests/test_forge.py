@@ -21,8 +21,8 @@ from mlops_debugger.edits import CODE, CONFIG, apply_fix, load_yaml, parse_fix
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
 from mlops_debugger.forge.build import Progress, build
-from mlops_debugger.forge.finish import HELD_OUT_PROJECTS, split_of
 from mlops_debugger.forge.carry import carry_over, tries_behind
+from mlops_debugger.forge.finish import HELD_OUT_PROJECTS, split_of
 from mlops_debugger.forge.journal import Journal
 from mlops_debugger.forge.plan import Order, plan
 from mlops_debugger.forge.prove import NO_HARM, NOT_SPECIFIC, CounterEdit, proof_bar

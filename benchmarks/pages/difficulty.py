@@ -20,8 +20,8 @@ from scipy.stats import spearmanr
 from mlops_debugger.bank import Scenario
 from mlops_debugger.contract import CATEGORIES
 from mlops_debugger.forge import difficulty
-from mlops_debugger.forge.finish import HELD_OUT_SITES, TIERS, finish
 from mlops_debugger.forge.difficulty import Rating
+from mlops_debugger.forge.finish import HELD_OUT_SITES, TIERS, finish
 from mlops_debugger.forge.observations import ACTIONS
 from pages import GENERATED, Shelf, docstring, share, spread, table
 
