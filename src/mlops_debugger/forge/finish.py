@@ -12,7 +12,11 @@ from mlops_debugger.forge.difficulty import Rating, rate
 from mlops_debugger.seeds import derive
 
 HELD_OUT_PROJECTS: tuple[str, ...] = ("review_stars",)
-HELD_OUT_SITES: tuple[str, ...] = ("scheduler.warmup_steps", "evaluation_scaling")
+HELD_OUT_SITES: tuple[str, ...] = (
+    "claim_costs", "cost_errors", "data.text_fields", "evaluation.min_confidence", "evaluation_scaling",
+    "features.clip_quantiles", "known_history", "model.dropout", "model.output_activation", "model.stride",
+    "scheduler.warmup_steps", "serving_shapes", "training_labels",
+)  # fmt: skip
 """Projects and sites whose scenarios occur in the test split alone."""
 TIERS: tuple[Tier, ...] = ("easy", "medium", "hard")
 
