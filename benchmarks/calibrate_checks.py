@@ -108,7 +108,9 @@ def _beyond(floor: _bands.Band, worst: float, margin: float, factor: float) -> f
         return worst
     if floor.scale == "log":
         return worst * factor if floor.upward else worst / factor
-    return floor.healthy + margin * (worst - floor.healthy)
+    beyond = floor.healthy + margin * (worst - floor.healthy)
+    # A bound beyond the last possible value would never be crossed.
+    return beyond if floor.reach is None else min(beyond, (worst + floor.reach) / 2)
 
 
 def _outer(floor: _bands.Band, one: float, other: float) -> float:
@@ -144,9 +146,11 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=40, help="healthy runs of every project")
     parser.add_argument("--seed-base", default="bands")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--projects", default="", help="these alone, separated by commas; bands of other kinds stay")
     parser.add_argument("--audit", action="store_true", help="count alarms under the present bands, write nothing")
     options = parser.parse_args()
-    views = healthy_views(count=options.count, seed_base=options.seed_base, workers=options.workers)
+    only = tuple(name for name in options.projects.split(",") if name)
+    views = healthy_views(count=options.count, seed_base=options.seed_base, workers=options.workers, only=only)
     runs = []
     for run in measure_all(views, options.workers):
         runs.append(run)
@@ -156,6 +160,9 @@ def main() -> int:
         print(report(runs))
     else:
         bands = healthy_bands(runs)
+        if only:
+            # A kind is known by its whole population: name every project of a kind, or none. Strangers' bands stay.
+            bands = {**_bands.healthy(), **{key: found for key, found in bands.items() if key != _bands.ANY}}
         for key, by_check in bands.items():
             print(f"{key}: " + ", ".join(f"{check} {len(wider)} wider" for check, wider in by_check.items()))
         note = {

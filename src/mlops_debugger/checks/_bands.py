@@ -1,6 +1,7 @@
 """Healthy bands, and how a check's measurements become a finding.
 
-`bands.json` has `floors`: check → statistic → [warn, fail, healthy end, scale], textbook bounds that hold everywhere;
+`bands.json` has `floors`: check → statistic → [warn, fail, healthy end, scale], textbook bounds that hold everywhere,
+with a fifth entry where the statistic ends somewhere and its end is a finding (an input that equals a later target);
 and `healthy`: "task/kind" or "task/kind/size" → check → statistic → [warn, fail], bounds that healthy runs of that
 kind made wider. `benchmarks/calibrate_checks.py` writes the second part.
 """
@@ -43,6 +44,7 @@ class Band:
     fail: float
     healthy: float
     scale: str
+    reach: float | None = None
 
     @property
     def upward(self) -> bool:
@@ -70,6 +72,11 @@ def _table() -> Mapping[str, Mapping[str, Mapping[str, Mapping[str, list[float]]
     return table
 
 
+def healthy() -> dict[str, Mapping[str, Mapping[str, list[float]]]]:
+    """The bands that healthy runs made wider, by key."""
+    return dict(_table()["healthy"])
+
+
 @functools.cache
 def floors(check: str) -> dict[str, Band]:
     """Textbook bands of a check by statistic."""
@@ -77,8 +84,8 @@ def floors(check: str) -> dict[str, Band]:
     if not found:
         raise CatalogError(f"{BANDS.name}: expected floors of {check}, found none")
     return {
-        name: Band(float(warn), float(fail), float(healthy), str(scale))
-        for name, (warn, fail, healthy, scale) in found.items()
+        name: Band(float(warn), float(fail), float(healthy), str(scale), *map(float, reach))
+        for name, (warn, fail, healthy, scale, *reach) in found.items()
     }
 
 
