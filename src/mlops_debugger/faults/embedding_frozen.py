@@ -21,7 +21,10 @@ FAULT = Fault(
     clusters=("underfit",),
     site="model.freeze",
     sentence="Let the embedding train.",
-    plants=(ConfigPlant("model.freeze", lambda rng, config: ["embedding"], only=("ticket_routing",)),),
+    plants=(
+        ConfigPlant("model.freeze", lambda rng, config: ["embedding"], only=("ticket_routing",)),
+        ConfigPlant("model.freeze", lambda rng, config: ["embedding"], only=("review_stars",)),
+    ),
     look_alikes=(
         Move("optimizer.learning_rate", lambda config: 2 * number(config, "optimizer.learning_rate")),
         Move("training.epochs", lambda config: 2 * int(number(config, "training.epochs"))),

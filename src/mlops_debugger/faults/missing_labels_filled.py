@@ -52,6 +52,20 @@ FAULT = Fault(
                 ),
             ),
         ),
+        CodePlant(
+            "review_stars",
+            "labelled_rows",
+            (
+                (
+                    '    rated = frame.fillna({label: "10"})\n    return rated.reset_index(drop=True)',
+                    '    rated = frame.fillna({label: "6"})\n    return rated.reset_index(drop=True)',
+                ),
+                (
+                    '    rated = frame.fillna({label: "10"})\n    return rated.reset_index(drop=True)',
+                    '    rated = frame.assign(**{label: frame[label].fillna("6")})\n    return rated.reset_index(drop=True)',
+                ),
+            ),
+        ),
     ),
     look_alikes=(
         Move("training.label_smoothing", lambda config: 0.1),

@@ -25,7 +25,10 @@ FAULT = Fault(
     clusters=("deployment poor",),
     site="data.label_column",
     sentence="Train and evaluate on the label column that the model card names.",
-    plants=(ConfigPlant("data.label_column", lambda rng, config: OLDER.get(str(config["data.label_column"]))),),
+    plants=(
+        ConfigPlant("data.label_column", lambda rng, config: OLDER.get(str(config["data.label_column"]))),
+        ConfigPlant("data.label_column", lambda rng, config: "posted_half_stars", only=("review_stars",)),
+    ),
     look_alikes=(
         Move("training.label_smoothing", lambda config: 0.1),
         Move("optimizer.weight_decay", lambda config: 1e-3),

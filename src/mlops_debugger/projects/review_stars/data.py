@@ -28,7 +28,7 @@ AFTERWARDS = ("seller_reply", "posted_half_stars", "half_stars")
 MODIFIERS = ("none", "negation", "strong", "soft")
 _COMMON = "the a is it my and to of i this was for with in on so".split()
 _NEGATIONS = "not never hardly no".split()
-_SIZES = {"fillers": 150, "aspects": 30, "strong": 5, "soft": 5, "before": 5, "opinions": 5 * 14, "replies": 5 * 3}
+_SIZES = {"fillers": 150, "aspects": 30, "strong": 5, "soft": 5, "before": 5, "opinions": 5 * 10, "replies": 5 * 3}
 _SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
 _SHARES = (0.17, 0.16, 0.18, 0.23, 0.26)
 # Level → three ways to say it: (modifier, strength of the word).
@@ -62,8 +62,8 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
     """Draw the shop's export and two serving samples of new reviewers in later weeks."""
     world = _world(generator(seed, "world"))
     rows = _sample(generator(seed, "rows"), world, int(_number(choices, "reviewers")), 0, (0, 280), choices)
-    live = _sample(generator(seed, "live"), world, 150, 1600, (280, 310), choices)
-    sealed = _sample(generator(seed, "sealed"), world, 800, 1760, (280, 330), choices)
+    live = _sample(generator(seed, "live"), world, 125, 1600, (280, 310), choices)
+    sealed = _sample(generator(seed, "sealed"), world, 730, 1760, (280, 330), choices)
     rows = _exported(generator(seed, "export"), world, rows, choices)
     parts = {"rows": rows, "live": live, "sealed": sealed}
     return Data(
@@ -86,7 +86,7 @@ def _number(choices: Mapping[str, Value], name: str) -> float:
 
 def _world(rng: np.random.Generator) -> _World:
     """Invent the words."""
-    sizes = {**_SIZES, "rare": 900, "signatures": 2560}
+    sizes = {**_SIZES, "rare": 900, "signatures": 2500}
     base = len(_SYLLABLES)
     codes = rng.choice(base**3, size=sum(sizes.values()), replace=False)
     made = [_SYLLABLES[c // base**2] + _SYLLABLES[c // base % base] + _SYLLABLES[c % base] for c in codes.tolist()]
@@ -121,7 +121,7 @@ def _opinion(rng: np.random.Generator, world: _World, level: IntArray) -> IntArr
     way = np.searchsorted(np.array([0.4, 0.66]), rng.random(n))
     modifier, strength = _WAYS[level, way].T
     options = np.stack([_zipf(rng, words, n) for words in world.modifiers])
-    word = _zipf(rng, np.arange(14), n, 0.4)
+    word = _zipf(rng, np.arange(10), n, 0.4)
     return np.column_stack([options[modifier, np.arange(n)], world.roles["opinions"].reshape(5, -1)[strength, word]])
 
 
@@ -177,7 +177,7 @@ def _texts(
 ) -> tuple[IntArray, IntArray]:
     """Title and body of every review as ids of written words, −1 where there is none."""
     n = len(meant)
-    levels = np.clip(meant + rng.choice([-1, 0, 1], p=[0.1, 0.8, 0.1], size=(2, n)), 0, 4)
+    levels = np.clip(meant + rng.choice([-1, 0, 1], p=[0.05, 0.9, 0.05], size=(2, n)), 0, 4)
     chatter = _zipf(rng, world.chatter, (n, 14))
     aspects = _zipf(rng, world.roles["aspects"], (n, 2))
     said = _opinion(rng, world, levels[0])
@@ -269,6 +269,8 @@ def _exported(rng: np.random.Generator, world: _World, part: dict[str, Any], cho
 
 def _joined(world: _World, matrix: IntArray) -> list[str]:
     there = matrix >= 0
+    if not there.any():
+        return [""] * len(matrix)
     flat = world.written[matrix[there]].tolist()
     edges = [0, *np.cumsum(there.sum(axis=1)).tolist()]
     return [" ".join(flat[low:high]) for low, high in itertools.pairwise(edges)]

@@ -10,7 +10,7 @@ import pandas as pd
 
 PAD, UNK, CLS, SEP = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 STARS = ["2", "4", "6", "8", "10"]
-EDGES = [3, 5, 7, 9]
+EDGES = [4, 6, 8, 10]
 TOKEN = re.compile(r"[A-Za-z0-9]+")
 STAMP = re.compile(r"^rated \d+ of 10: ?", re.IGNORECASE)
 NOT_LETTERS = re.compile(r"[^a-z ]")
@@ -148,7 +148,7 @@ def star_classes(half_stars):
 def evaluation_targets(frame, label):
     """Classes of validation and test reviews."""
     given = frame[label].astype(int)
-    return np.searchsorted([4, 6, 8, 10], given, side="right")
+    return np.searchsorted(EDGES, given, side="right")
 
 
 def star_names(classes):

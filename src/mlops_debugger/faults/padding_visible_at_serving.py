@@ -1,0 +1,47 @@
+"""Attention sees the padding of incoming reviews.
+
+What changes: the mask of incoming reviews is as long as the longest review of the batch, or as the limit, for all of
+them.
+
+Why it bites: training never saw padding, so what its places are worth to attention is whatever they were drawn as; they
+take weight from the words that decide, most of all in short reviews.
+
+What it leaves behind: nothing inside the run; batches of the same words have another fingerprint at serving; the live
+sample is poor, short reviews worst.
+
+Not to be confused with: padding on the other side, capitals that are kept, short reviews that are left out of the
+report, or drift.
+
+Source: Hugging Face warning on a missing attention_mask; FAULTS entries 110 and 155.
+"""
+
+from mlops_debugger.faults import CodePlant, Fault, Move
+
+FAULT = Fault(
+    category="preprocessing_bug",
+    clusters=("deployment poor",),
+    site="serving_mask",
+    sentence="Let the mask of every incoming review end where its own words end.",
+    plants=(
+        CodePlant(
+            "review_stars",
+            "serving_mask",
+            (
+                (
+                    "    visible = np.arange(tokenizer.max_length) < np.full_like(lengths, lengths.max())[:, None]",
+                    "    visible = np.ones_like(padded) * (lengths[:, None] > 0)",
+                ),
+                (
+                    "    visible = np.arange(tokenizer.max_length)[None, :] < lengths.max() * np.ones((len(lengths), 1))",
+                    "    visible = np.arange(tokenizer.max_length)[None, :] < lengths.max().repeat(len(lengths))[:, None]",
+                ),
+            ),
+        ),
+    ),
+    look_alikes=(
+        Move("evaluation.checkpoint", lambda config: "last"),
+        Move("model.dropout", lambda config: 0.3),
+        Move("tokenizer.max_length", lambda config: 32),
+        Move("data.split_seed", lambda config: 4321),
+    ),
+)
