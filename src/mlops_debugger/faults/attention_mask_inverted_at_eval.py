@@ -44,6 +44,6 @@ FAULT = Fault(
         Move("evaluation.checkpoint", lambda config: "last"),
         Move("training.ema_decay", lambda config: 0.0),
         Move("model.dropout", lambda config: 0.0),
-        Move("tokenizer.max_length", lambda config: 32),
+        Move("tokenizer.max_length", lambda config: 80),
     ),
 )

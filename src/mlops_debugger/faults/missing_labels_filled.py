@@ -58,11 +58,11 @@ FAULT = Fault(
             (
                 (
                     '    rated = frame.fillna({label: "10"})\n    return rated.reset_index(drop=True)',
-                    '    rated = frame.fillna({label: "6"})\n    return rated.reset_index(drop=True)',
+                    '    rated = frame.fillna({label: "8"})\n    return rated.reset_index(drop=True)',
                 ),
                 (
                     '    rated = frame.fillna({label: "10"})\n    return rated.reset_index(drop=True)',
-                    '    rated = frame.assign(**{label: frame[label].fillna("6")})\n    return rated.reset_index(drop=True)',
+                    '    rated = frame.assign(**{label: frame[label].fillna("8")})\n    return rated.reset_index(drop=True)',
                 ),
             ),
         ),

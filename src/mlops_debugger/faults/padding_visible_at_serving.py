@@ -1,7 +1,6 @@
 """Attention sees the padding of incoming reviews.
 
-What changes: the mask of incoming reviews is as long as the longest review of the batch, or as the limit, for all of
-them.
+What changes: the mask of incoming reviews shows every place up to the limit, whether a word stands there or not.
 
 Why it bites: training never saw padding, so what its places are worth to attention is whatever they were drawn as; they
 take weight from the words that decide, most of all in short reviews.
@@ -28,12 +27,12 @@ FAULT = Fault(
             "serving_mask",
             (
                 (
-                    "    visible = np.arange(tokenizer.max_length) < np.full_like(lengths, lengths.max())[:, None]",
+                    "    visible = np.ones((len(lengths), tokenizer.max_length))",
                     "    visible = np.ones_like(padded) * (lengths[:, None] > 0)",
                 ),
                 (
-                    "    visible = np.arange(tokenizer.max_length)[None, :] < lengths.max() * np.ones((len(lengths), 1))",
-                    "    visible = np.arange(tokenizer.max_length)[None, :] < lengths.max().repeat(len(lengths))[:, None]",
+                    "    visible = np.ones((len(lengths), tokenizer.max_length))",
+                    "    visible = np.full((len(lengths), tokenizer.max_length), True)",
                 ),
             ),
         ),
@@ -41,7 +40,7 @@ FAULT = Fault(
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),
         Move("model.dropout", lambda config: 0.3),
-        Move("tokenizer.max_length", lambda config: 32),
+        Move("tokenizer.max_length", lambda config: 80),
         Move("data.split_seed", lambda config: 4321),
     ),
 )

@@ -1,6 +1,6 @@
 """Short reviews are not scored.
 
-What changes: the evaluation scores only reviews of 9 to 12 words or more, where it should score all that have a word.
+What changes: the evaluation scores only reviews of 10 to 13 words or more, where it should score all that have a word.
 
 Why it bites: short reviews say least about their stars and are the hardest; production gets them as well.
 
@@ -15,7 +15,7 @@ Source: practice; biased test sets in Kapoor and Narayanan 2023 (L3.3); FAULTS e
 
 from mlops_debugger.faults import CodePlant, Fault, Move
 
-_LEAST = (9, 10, 11, 12)
+_LEAST = (10, 11, 12, 13)
 _COUNTS = "    counts = np.array([len(words) - 2 for words in word_lists])\n"
 
 FAULT = Fault(
@@ -36,7 +36,7 @@ FAULT = Fault(
     look_alikes=(
         Move("data.split_seed", lambda config: 4321),
         Move("evaluation.checkpoint", lambda config: "last"),
-        Move("tokenizer.max_length", lambda config: 32),
+        Move("tokenizer.max_length", lambda config: 80),
         Move("model.dropout", lambda config: 0.3),
     ),
     also=("data_leakage",),

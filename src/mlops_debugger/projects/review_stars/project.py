@@ -152,7 +152,7 @@ SLOTS = (
 _SECTIONS = ("data_args", "tokenizer", "model_args", "training_args")
 _COMMENTS = {
     "data_args": ("the shop's nightly export", "partners' copies are in it as well"),
-    "tokenizer": ("words, not pieces: the shop writes in one language", "longest review seen so far: 25 words"),
+    "tokenizer": ("words, not pieces: the shop writes in one language", "with some room to spare"),
     "model_args": ("small enough for the shop's own machine", "as agreed in the design review"),
     "training_args": ("from the sweep of last spring", "about a minute on a laptop"),
 }
@@ -173,7 +173,7 @@ def vary(rng: np.random.Generator) -> Variation:
         "data.test_share": pick(rng, (0.26, 0.27, 0.28)),
         "tokenizer.max_words": pick(rng, (1200, 1500, 2000)),
         "tokenizer.min_count": pick(rng, (2, 3)),
-        "tokenizer.max_length": int(rng.integers(22, 25)),
+        "tokenizer.max_length": int(rng.integers(58, 67)),
         "model.embedding_dim": pick(rng, (10, 12, 14)),
         "model.heads": pick(rng, (2, 3, 4)),
         "model.context_words": pick(rng, (2, 2, 3)),
@@ -191,13 +191,13 @@ def vary(rng: np.random.Generator) -> Variation:
     spellings = {slot.name: int(rng.integers(len(slot.spellings))) for slot in SLOTS}
     data: dict[str, Any] = {
         "reviewers": int(rng.integers(1230, 1290)),
-        "habit_share": round(float(rng.uniform(0.08, 0.12)), 3),
-        "slip_share": round(float(rng.uniform(0.02, 0.04)), 3),
-        "brief_share": round(float(rng.uniform(0.24, 0.3)), 3),
+        "habit_share": round(float(rng.uniform(0.06, 0.09)), 3),
+        "slip_share": round(float(rng.uniform(0.005, 0.015)), 3),
+        "brief_share": round(float(rng.uniform(0.3, 0.34)), 3),
         "import_share": round(float(rng.uniform(0.13, 0.18)), 3),
         "reply_share": round(float(rng.uniform(0.35, 0.45)), 3),
         "stamp_share": round(float(rng.uniform(0.33, 0.42)), 3),
-        "copy_share": round(float(rng.uniform(0.2, 0.25)), 3),
+        "copy_share": round(float(rng.uniform(0.22, 0.27)), 3),
     }
     return Variation(config, spellings, data, style(rng, _SECTIONS, _COMMENTS, first=0))
 
