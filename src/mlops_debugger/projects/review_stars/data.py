@@ -24,9 +24,8 @@ from mlops_debugger.seeds import generator
 STARS = ("2", "4", "6", "8", "10")
 """Half stars, as the shop stores them."""
 AFTERWARDS = ("seller_reply", "posted_half_stars", "half_stars")
-MODIFIERS = ("none", "negation", "strong", "soft")
-_COMMON = "the a is it my and to of i this was for with in on so".split()
-_NEGATIONS = "not never hardly no".split()
+_COMMON = ["the", "a", "is", "it", "my", "and", "to", "of", "i", "this", "was", "for", "with", "in", "on", "so"]
+_NEGATIONS = ["not", "never", "hardly", "no"]
 _SIZES = {"fillers": 150, "aspects": 30, "strong": 5, "soft": 5, "before": 5, "opinions": 5 * 10, "replies": 5 * 3}
 _SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
 _SHARES = (0.17, 0.16, 0.18, 0.23, 0.26)
@@ -237,7 +236,9 @@ def _styled(rng: np.random.Generator, world: _World, clauses: IntArray, *, headi
 # ------------------------------------------------------------------ the export
 
 
-def _exported(rng: np.random.Generator, world: _World, part: dict[str, Any], choices: Mapping[str, Value]) -> dict[str, Any]:
+def _exported(
+    rng: np.random.Generator, world: _World, part: dict[str, Any], choices: Mapping[str, Value]
+) -> dict[str, Any]:
     """What the shop adds: replies of sellers, stars printed into the text, copies from partner shops."""
     n = len(part["target"])
     replied = rng.random(n) < _number(choices, "reply_share") * np.array([1.3, 1.2, 1.0, 0.8, 0.8])[part["target"]]

@@ -1,4 +1,4 @@
-"""Review stars: five classes from titles and texts, self-attention under a padding mask, split by reviewer; macro F1."""
+"""Review stars: five classes from titles and texts, attention pooling under a mask, split by reviewer; macro F1."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def vary(rng: np.random.Generator) -> Variation:
         "model.embedding_dim": pick(rng, (10, 12, 14)),
         "model.heads": pick(rng, (2, 3, 4)),
         "model.context_words": pick(rng, (2, 2, 3)),
-    "model.feedforward_dim": pick(rng, (24, 28, 32)),
+        "model.feedforward_dim": pick(rng, (24, 28, 32)),
         "model.activation": pick(rng, ("relu", "silu", "relu")),
         "model.dropout": pick(rng, (0.12, 0.14, 0.16)),
         "training.label_smoothing": pick(rng, (0.04, 0.05, 0.06)),
@@ -249,7 +249,7 @@ def card(variation: Variation, rng: np.random.Generator) -> dict[str, Any]:
 PROJECT = Project(
     id="review_stars",
     kind="text",
-    model="self-attention over word embeddings",
+    model="attention pooling over word embeddings",
     dataset="product reviews",
     metric=Metric("macro_f1", macro_f1, majority(macro_f1), 1.0),
     dialect=DIALECT,
