@@ -26,7 +26,7 @@ STARS = ("2", "4", "6", "8", "10")
 AFTERWARDS = ("seller_reply", "posted_half_stars", "half_stars")
 _COMMON = ["the", "a", "is", "it", "my", "and", "to", "of", "i", "this", "was", "for", "with", "in", "on", "so"]
 _NEGATIONS = ["not", "never", "hardly", "no"]
-_SIZES = {"fillers": 150, "aspects": 30, "strong": 5, "soft": 5, "before": 5, "opinions": 5 * 10, "replies": 5 * 3}
+_SIZES = {"fillers": 150, "aspects": 30, "strong": 3, "soft": 3, "before": 3, "opinions": 5 * 7, "replies": 5 * 3}
 _SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
 _SHARES = (0.17, 0.16, 0.18, 0.23, 0.26)
 # Level → three ways to say it: (modifier, strength of the word).
@@ -119,7 +119,7 @@ def _opinion(rng: np.random.Generator, world: _World, level: IntArray) -> IntArr
     way = np.searchsorted(np.array([0.4, 0.66]), rng.random(n))
     modifier, strength = _WAYS[level, way].T
     options = np.stack([_zipf(rng, words, n) for words in world.modifiers])
-    word = _zipf(rng, np.arange(10), n, 0.4)
+    word = _zipf(rng, np.arange(7), n, 0.4)
     return np.column_stack([options[modifier, np.arange(n)], world.roles["opinions"].reshape(5, -1)[strength, word]])
 
 
@@ -176,7 +176,7 @@ def _texts(
 ) -> tuple[IntArray, IntArray]:
     """Title and body of every review as ids of written words, −1 where there is none."""
     n = len(meant)
-    levels = np.clip(meant + rng.choice([-1, 0, 1], p=[0.05, 0.9, 0.05], size=(2, n)), 0, 4)
+    levels = np.clip(meant + rng.choice([-1, 0, 1], p=[0.04, 0.92, 0.04], size=(2, n)), 0, 4)
     chatter = _zipf(rng, world.chatter, (n, 14))
     aspects = _zipf(rng, world.roles["aspects"], (n, 2))
     said = _opinion(rng, world, levels[0])
