@@ -20,7 +20,7 @@ _COMPREHENSION = (
     "    mask = np.array([[place {} len(each) for place in range(tokenizer.max_length)] for each in encoded],"
     " dtype=np.int64)"
 )
-_LOOP = "    mask = np.{}(input_ids)\n    for row, each in enumerate(encoded):\n        mask[row, {}] = {}"
+_LOOP = "    mask = np.zeros_like(input_ids)\n    for row, each in enumerate(encoded):\n        mask[row, {}] = 1"
 
 FAULT = Fault(
     category="preprocessing_bug",
@@ -34,8 +34,8 @@ FAULT = Fault(
             (
                 (_COMPREHENSION.format(">="), _COMPREHENSION.format(">")),
                 (
-                    _LOOP.format("zeros_like", "len(each) :", 1),
-                    _LOOP.format("ones_like", ": len(each)", 0),
+                    _LOOP.format("len(each) :"),
+                    _LOOP.format("len(each) + 1 :"),
                 ),
             ),
         ),

@@ -30,15 +30,9 @@ _SIZES = {"fillers": 150, "aspects": 30, "strong": 3, "soft": 3, "before": 3, "o
 _SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
 _SHARES = (0.17, 0.16, 0.18, 0.23, 0.26)
 # Level → three ways to say it: (modifier, strength of the word).
-_WAYS = np.array(
-    [
-        [(0, 0), (2, 1), (1, 4)],
-        [(0, 1), (3, 0), (1, 3)],
-        [(0, 2), (0, 2), (2, 2)],
-        [(0, 3), (3, 4), (1, 1)],
-        [(0, 4), (2, 3), (1, 0)],
-    ]
-)
+_LOW = ((0, 0), (2, 1), (1, 4)), ((0, 1), (3, 0), (1, 3))
+_HIGH = ((0, 3), (3, 4), (1, 1)), ((0, 4), (2, 3), (1, 0))
+_WAYS = np.array([*_LOW, ((0, 2), (0, 2), (2, 2)), *_HIGH])
 _MARKS = ("", ".", "!", ";")
 _START = np.datetime64("2024-03-04T05:00:00")
 
