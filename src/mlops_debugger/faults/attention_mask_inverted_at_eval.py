@@ -6,7 +6,8 @@ mark what may be seen.
 Why it bites: attention looks at padding and at nothing else, so the answer hardly depends on the review.
 
 What it leaves behind: training loss falls as ever; validation and test are poor from the first epoch on; ids and
-vocabulary are the same in all stages, batches have another fingerprint in evaluation; the live sample is good.
+vocabulary are the same in all stages, batches have another fingerprint in evaluation; the live sample is good, unless
+selection, which reads validation, kept an early epoch.
 
 Not to be confused with: targets that are off by a class (one relabelling would restore them), rows that are scored out
 of order (validation in the log is then good), or overfitting.
@@ -44,6 +45,6 @@ FAULT = Fault(
         Move("evaluation.checkpoint", lambda config: "last"),
         Move("training.ema_decay", lambda config: 0.0),
         Move("model.dropout", lambda config: 0.0),
-        Move("tokenizer.max_length", lambda config: 80),
+        Move("tokenizer.model_max_length", lambda config: 80),
     ),
 )

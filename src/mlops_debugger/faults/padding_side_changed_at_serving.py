@@ -30,6 +30,6 @@ FAULT = Fault(
         Move("evaluation.checkpoint", lambda config: "last"),
         Move("model.dropout", lambda config: 0.3),
         Move("tokenizer.min_count", lambda config: 4),
-        Move("tokenizer.max_length", lambda config: 80),
+        Move("tokenizer.model_max_length", lambda config: 80),
     ),
 )

@@ -40,7 +40,7 @@ FAULT = Fault(
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),
         Move("model.dropout", lambda config: 0.3),
-        Move("tokenizer.max_length", lambda config: 80),
+        Move("tokenizer.model_max_length", lambda config: 80),
         Move("data.split_seed", lambda config: 4321),
     ),
 )

@@ -36,7 +36,7 @@ FAULT = Fault(
     look_alikes=(
         Move("data.split_seed", lambda config: 4321),
         Move("evaluation.checkpoint", lambda config: "last"),
-        Move("tokenizer.max_length", lambda config: 80),
+        Move("tokenizer.model_max_length", lambda config: 80),
         Move("model.dropout", lambda config: 0.3),
     ),
     also=("data_leakage",),

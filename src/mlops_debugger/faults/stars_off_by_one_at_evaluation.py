@@ -6,7 +6,8 @@ into the class above.
 Why it bites: every number of stars but the lowest becomes the class below it, so right answers count as errors.
 
 What it leaves behind: validation that is poor from the first epoch on, and whose loss grows while training's falls; a
-confusion matrix whose mass stands one place off the diagonal; a good live sample.
+confusion matrix whose mass stands one place off the diagonal; a good live sample, unless selection, which reads
+validation, kept an early epoch.
 
 Not to be confused with: a mask that hides the words (there is no pattern in the confusion then), rows that are scored out
 of order, or names of classes in another order at serving.

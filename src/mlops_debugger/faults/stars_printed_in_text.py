@@ -2,7 +2,7 @@ r"""Stars that some shops print in front of the text are left in it.
 
 What changes: the pattern that takes "Rated 8 of 10:" out of a text expects another spelling, so it never matches.
 
-Why it bites: in a third of the reviews the answer is the second word of the text; comments that come in without stars
+Why it bites: in more than half of the reviews the answer is the second word of the text; comments that come in without stars
 have no such words.
 
 What it leaves behind: "rated" and the numbers 2 to 10 in the vocabulary; figures that are too good on every split, best

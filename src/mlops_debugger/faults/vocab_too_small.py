@@ -22,7 +22,11 @@ FAULT = Fault(
     clusters=("underfit",),
     site="tokenizer.max_words",
     sentence="Give the vocabulary room for the words that matter.",
-    plants=(ConfigPlant("tokenizer.max_words", lambda rng, config: one_of(rng, (60, 75, 80, 100, 110))),),
+    plants=(
+        ConfigPlant(
+            "tokenizer.max_words", lambda rng, config: one_of(rng, (60, 75, 80, 100, 110)), only=("ticket_routing",)
+        ),
+    ),
     look_alikes=(
         Move("tokenizer.min_count", lambda config: 1),
         Move("model.embedding_dim", lambda config: 24),

@@ -144,7 +144,7 @@ def _sample(
     brief = rng.random(n) < _number(choices, "brief_share")
     title, body = _texts(rng, world, meant, brief, world.signatures[skip : skip + count][owner])
     # Sellers write to customers who are not content, and some of these revise what they gave.
-    revised = rng.random(n) < np.array([0.0, 0.45, 0.4, 0.3, 0.2])[target]
+    revised = rng.random(n) < np.array([0.0, 0.65, 0.6, 0.5, 0.4])[target]
     posted = np.where(revised, np.maximum(target - rng.integers(1, 3, size=n), 0), target)
     without = rng.random(n) < _number(choices, "import_share") * np.array([2.6, 1.8, 0.7, 0.4, 0.35])[target]
     minutes = np.sort(rng.integers(days[0] * 1440, days[1] * 1440, size=n))

@@ -20,7 +20,7 @@ DIALECT = {
     "data.test_share": "data_args.test_split",
     "tokenizer.max_words": "tokenizer.vocab_size",
     "tokenizer.min_count": "tokenizer.min_frequency",
-    "tokenizer.max_length": "tokenizer.model_max_length",
+    "tokenizer.model_max_length": "tokenizer.model_max_length",
     "model.embedding_dim": "model_args.hidden_size",
     "model.heads": "model_args.num_attention_heads",
     "model.context_words": "model_args.context_words",
@@ -173,7 +173,7 @@ def vary(rng: np.random.Generator) -> Variation:
         "data.test_share": pick(rng, (0.28, 0.29, 0.3)),
         "tokenizer.max_words": pick(rng, (1200, 1500, 2000)),
         "tokenizer.min_count": pick(rng, (2, 3)),
-        "tokenizer.max_length": int(rng.integers(58, 67)),
+        "tokenizer.model_max_length": int(rng.integers(58, 67)),
         "model.embedding_dim": pick(rng, (10, 12, 14)),
         "model.heads": pick(rng, (2, 3, 4)),
         "model.context_words": pick(rng, (2, 2, 3)),
@@ -196,7 +196,7 @@ def vary(rng: np.random.Generator) -> Variation:
         "brief_share": round(float(rng.uniform(0.3, 0.34)), 3),
         "import_share": round(float(rng.uniform(0.13, 0.18)), 3),
         "reply_share": round(float(rng.uniform(0.35, 0.45)), 3),
-        "stamp_share": round(float(rng.uniform(0.33, 0.42)), 3),
+        "stamp_share": round(float(rng.uniform(0.55, 0.65)), 3),
         "copy_share": round(float(rng.uniform(0.22, 0.27)), 3),
     }
     return Variation(config, spellings, data, style(rng, _SECTIONS, _COMMENTS, first=0))
