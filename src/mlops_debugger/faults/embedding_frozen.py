@@ -22,8 +22,11 @@ FAULT = Fault(
     site="model.freeze",
     sentence="Let the embedding train.",
     plants=(
-        ConfigPlant("model.freeze", lambda rng, config: ["embedding"], only=("ticket_routing",)),
-        ConfigPlant("model.freeze", lambda rng, config: ["embedding"], only=("address_parts",)),
+        ConfigPlant(
+            "model.freeze",
+            lambda rng, config: ["embedding"],
+            only=("ticket_routing", "address_parts", "review_stars"),
+        ),
     ),
     look_alikes=(
         Move("optimizer.learning_rate", lambda config: 2 * number(config, "optimizer.learning_rate")),

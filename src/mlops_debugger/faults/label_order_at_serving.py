@@ -74,6 +74,20 @@ FAULT = Fault(
                 ("    names = sorted(codebook.tag_ids)\n    return [names[int(position)] for position in positions]",),
             ),
         ),
+        CodePlant(
+            "review_stars",
+            "decode",
+            (
+                (
+                    "    return [sorted(STARS)[int(position)] for position in classes]",
+                    "    return [np.unique(STARS)[int(position)].item() for position in classes]",
+                ),
+                (
+                    "    names = dict(enumerate(sorted(STARS)))\n"
+                    "    return [names[int(position)] for position in classes]",
+                ),
+            ),
+        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),

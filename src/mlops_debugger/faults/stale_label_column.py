@@ -24,6 +24,7 @@ OLDER = {
     "queue": "first_queue",
     "final_total": "first_quote",
     "tags": "tags_v1",
+    "half_stars": "posted_half_stars",
 }
 
 FAULT = Fault(
