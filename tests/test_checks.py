@@ -413,7 +413,7 @@ def test_lagged_inputs_that_know_another_target() -> None:
     shifted = _one_step(train=1, validation=1, test=1)
     assert "lag_8 repeats the target of 7 positions" in noticed("label_consistency", shifted, "lag_unlike_name").summary
     ahead = _one_step(train=5, validation=5, test=5)
-    noticed("data_leakage", ahead, "later_target_match", verdict="warn")
+    noticed("data_leakage", ahead, "later_target_match")
     card = RunView({"model_card.json": '{"forecast": {"steps_ahead": 6}}'}, _one_step().arrays, _one_step().meta)
     noticed("data_leakage", card, "lag_below_horizon")
 
