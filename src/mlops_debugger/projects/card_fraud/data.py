@@ -44,13 +44,17 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
     cards = int(_number(choices, "cards"))
     rows = _stream(generator(seed, "rows"), world, cards, (0, days), (0, days - 6), first_id=1)
     parts = {
-        name: _stream(generator(seed, name), world, count, (days, days + length), (days - 30, days + length), first_id=first)
+        name: _stream(
+            generator(seed, name), world, count, (days, days + length), (days - 30, days + length), first_id=first
+        )
         for name, count, length, first in (("live", 110, 24, 600_001), ("sealed", 1500, 44, 800_001))
     }
     return Data(
         files={"transactions.npz": _npz(_warehouse(generator(seed, "warehouse"), rows, days, window))},
         serving={name: {"requests.npz": _npz(_gateway(part, offset))} for name, part in parts.items()},
-        labels={name: Labels(part["row_id"], part["fraud"].astype(float)) for name, part in {"rows": rows, **parts}.items()},
+        labels={
+            name: Labels(part["row_id"], part["fraud"].astype(float)) for name, part in {"rows": rows, **parts}.items()
+        },
         classes=CLASSES,
     )
 

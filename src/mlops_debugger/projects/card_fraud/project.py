@@ -49,7 +49,109 @@ DIALECT = {
     "evaluation.batch_size": "report.batch",
 }
 
-SLOTS: tuple[Slot, ...] = ()
+SLOTS = (
+    Slot(
+        "request_clock",
+        (
+            '    table["when"] = table["when"] + source["utc_offset_hours"] * 3600',
+            '    table["when"] += source["utc_offset_hours"] * 3600',
+        ),
+    ),
+    Slot(
+        "request_amounts",
+        (
+            '    major = table["amount"] / lookup(MINOR_UNITS, table["currency"])',
+            '    units = lookup(MINOR_UNITS, table["currency"])\n    major = table["amount"] / units',
+        ),
+    ),
+    Slot(
+        "labelled_rows",
+        (
+            '    closed = age >= columns["report_window_days"]',
+            '    closed = np.greater_equal(age, columns["report_window_days"])',
+        ),
+    ),
+    Slot(
+        "training_labels",
+        (
+            '    reported = table["reported_after"] <= columns["report_window_days"]',
+            '    reported = np.less_equal(table["reported_after"], columns["report_window_days"])',
+        ),
+    ),
+    Slot(
+        "sampled_rows",
+        (
+            '        return {**rows, "train": self.thin(rows["train"], target)}',
+            '        return dict(rows, train=self.thin(rows["train"], target))',
+        ),
+    ),
+    Slot(
+        "earlier_rows",
+        (
+            '        order = np.lexsort((table["when"], table["card"]))',
+            '        keys = table["when"], table["card"]\n        order = np.lexsort(keys)',
+        ),
+    ),
+    Slot(
+        "request_history",
+        (
+            '        return {"hours": table["recent_age"] / 3600, "spent": table["recent_euros"]}',
+            '        return dict(hours=table["recent_age"] / 3600, spent=table["recent_euros"])',
+        ),
+    ),
+    Slot(
+        "training_risk",
+        (
+            "        return self._share(frauds - target, rows - 1)",
+            "        others = frauds - target, rows - 1\n        return self._share(*others)",
+        ),
+    ),
+    Slot(
+        "unseen_merchants",
+        (
+            "        return np.where(rows > 0, share, self.prior)",
+            "        return np.where(rows == 0, self.prior, share)",
+        ),
+    ),
+    Slot(
+        "risk_rows",
+        (
+            '        self.risk.fit(seen["merchant"], target[rows])',
+            '        merchants = seen["merchant"]\n        self.risk.fit(merchants, target[rows])',
+        ),
+    ),
+    Slot(
+        "input_scaling",
+        (
+            "        numbers = self.scaler.transform(self.fill_and_clip(self.numbers(table, history)))",
+            "        filled = self.fill_and_clip(self.numbers(table, history))\n"
+            "        numbers = self.scaler.transform(filled)",
+        ),
+    ),
+    Slot(
+        "serving_scores",
+        (
+            "    return thinning.true_odds(probabilities)",
+            "    scores = thinning.true_odds(probabilities)\n    return scores",
+        ),
+    ),
+    Slot(
+        "evaluation_targets",
+        ("    return target[rows]", "    return np.take(target, rows)"),
+    ),
+    Slot(
+        "evaluation_order",
+        ("    return np.arange(count)", "    return np.array(range(count))"),
+    ),
+    Slot(
+        "decode",
+        (
+            "    names = {position: name for name, position in LABELS.items()}\n"
+            "    return [names[int(position)] for position in positions]",
+            "    names = sorted(LABELS, key=LABELS.get)\n    return [names[int(position)] for position in positions]",
+        ),
+    ),
+)
 
 _SECTIONS = ("run", "source", "columns", "network", "fit", "stop", "report")
 _COMMENTS = {
@@ -106,7 +208,42 @@ def vary(rng: np.random.Generator) -> Variation:
 
 def card(variation: Variation, rng: np.random.Generator) -> dict[str, Any]:
     """The model card, from policy: what was agreed on before any run."""
-    return {"model": "card alert network"}
+    window = variation.config["data.label_window_days"]
+    stale = rng.random() < 0.25
+    return {
+        "model": "card alert network",
+        "team": pick(rng, ("payments-risk", "disputes-desk", "acquiring")) + (" (until 2024)" if stale else ""),
+        "release": f"{rng.integers(20, 27)}.{rng.integers(1, 13):02d}",
+        "purpose": "Hold card transactions for review before they are booked.",
+        "primary_metric": {
+            "name": "binary_f1",
+            "positive": "fraud",
+            "why": "alerts missed and alerts in vain cost alike",
+        },
+        "alerts": "as many as there are frauds among the validation rows; one threshold for the report and the gateway",
+        "classes": ["legitimate", "fraud"],
+        "label": {
+            "definition": f"reported as fraud within {window} days of the transaction; later disputes are not fraud",
+            "open_rows": "transactions whose window has not closed by the export are left out",
+        },
+        "split_policy": "By time: training is the earliest part, test the latest. Only training rows are thinned.",
+        "inputs": {
+            "known_at_prediction": "the transaction itself, and what the card did before it",
+            "not_known_at_prediction": ["reported_after", "chargeback_fee", "card_disputes"],
+            "warehouse": "bank's clock, amounts in major units",
+            "gateway": "UTC, amounts in the currency's minor units (yen have none), ages in seconds",
+            "merchant_risk": "from training rows; a training row is encoded by the others; new merchants get the average",
+        },
+        "training_ranges": {
+            "optimizer": ["adam", "adamw"],
+            "learning_rate": [1e-3, 3e-2],
+            "epochs": [10, 40],
+            "l2_max": 1e-3,
+            "dropout": [0.0, 0.3],
+        },
+        "data_snapshot": pick(rng, ("2024-03", "2024-06")) if stale else pick(rng, ("2025-12", "2026-01")),
+        "reviewed": pick(rng, ("2024-04-09", "2024-07-01")) if stale else pick(rng, ("2026-01-08", "2026-01-15")),
+    }
 
 
 def alert_f1(target: FloatArray, prediction: FloatArray) -> float:
