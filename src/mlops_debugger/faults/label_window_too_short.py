@@ -27,7 +27,7 @@ FAULT = Fault(
     plants=(
         ConfigPlant(
             "data.label_window_days",
-            lambda rng, config: one_of(rng, (3, 4, 5, 6, 7, 10)),
+            lambda rng, config: one_of(rng, (5, 6, 7, 8, 9, 10)),
         ),
     ),
     look_alikes=(

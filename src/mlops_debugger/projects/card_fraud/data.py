@@ -30,7 +30,7 @@ AFTERWARDS = ("chargeback_fee", "card_disputes")
 START = 1_700_000_000 // 86_400 * 86_400
 STEPS = 11
 DEPTH = 5
-OPEN_DAYS = 18
+OPEN_SHARE = 0.7
 _FRAUDS = 0.092
 _SERIES = np.array([1.8, 0.2, 1.8, 0.2, 1.8, 0.2])
 _AMOUNTS = np.array([0.5, 0.5, 1.7, 1.7])
@@ -78,7 +78,7 @@ def _world(rng: np.random.Generator) -> dict[str, Any]:
         "code": rng.permutation(9000)[:600] + 1000,
         "shop": rng.integers(len(SHOPS), size=600),
         "risk": rng.normal(0.0, 0.75, size=600),
-        "currency": rng.choice(3, p=(0.5, 0.22, 0.28), size=600),
+        "currency": rng.choice(3, p=(0.4, 0.34, 0.26), size=600),
         "cut": np.inf,
     }
     reference = _stream(generator(derive(int(rng.integers(2**31)), "cut")), world, 900, (0, 90), (0, 90), first_id=1)
@@ -122,7 +122,7 @@ def _stream(
         fixed = np.floor(now) + (hour[:, step] + draw[:, step]) / 24
         now = np.where(fresh, fixed + (fixed <= when[:, step - 1]) * (step > 0), now)
         when[:, step] = now
-        merchant[:, step] = (draw[:, step] * 7919.0 % 1.0 * (80 + 0.4 * np.clip(now, 0, 500))).astype(np.int64)
+        merchant[:, step] = (draw[:, step] * 7919.0 % 1.0 * (70 + 0.5 * np.clip(now, 0, 500))).astype(np.int64)
         amount[:, step] = usual + deviation[:, step]
         z[:, step] = _score(world, step, when, amount, channel, distance, merchant, age) + noise[:, step]
     log_ages, log_amounts = _before(when, amount)
@@ -207,13 +207,14 @@ def _warehouse(rng: np.random.Generator, rows: Mapping[str, Any], days: int, win
     """The table to train on: bank's clock, major units, and what is known of reports on the day of the export."""
     fraud = rows["fraud"]
     n = len(fraud)
-    # Frauds at a distance are noticed at once; those online or by phone turn up on the statement.
-    slow = np.where(rows["channel"] >= 2, 0.5, 0.16) * window
-    delay = np.where(fraud, np.minimum(np.ceil(rng.gamma(1.3, slow, size=n)), window), np.nan)
-    other = ~fraud & (rng.random(n) < 0.025)
+    # Frauds with the card present are noticed at once; those online or by phone turn up on the statement.
+    soon = np.ceil(rng.gamma(1.5, 0.06 * window, size=n))
+    later = np.ceil(window * rng.uniform(0.36, 1.0, size=n))
+    delay = np.where(fraud, np.minimum(np.where(rows["channel"] >= 2, later, soon), window), np.nan)
+    other = ~fraud & (rng.random(n) < 0.045)
     delay = np.where(other, window + rng.integers(5, 60, size=n), delay)
-    known = days + window - OPEN_DAYS - rows["day"]
-    reported = np.where(delay <= known, delay, np.nan)
+    exported = days + round(window * (1 - OPEN_SHARE))
+    reported = np.where(delay <= exported - rows["day"], delay, np.nan)
     card, place = np.unique(rows["card"], return_inverse=True)
     disputes = np.bincount(place, weights=np.isfinite(reported), minlength=len(card))[place]
     order = rng.permutation(n)
@@ -223,7 +224,7 @@ def _warehouse(rng: np.random.Generator, rows: Mapping[str, Any], days: int, win
         "reported_after": reported,
         "chargeback_fee": np.where(np.isfinite(reported), np.round(rng.uniform(15, 40, size=n), 2), 0.0),
         "card_disputes": disputes,
-        "exported": np.array([START + (days + window - OPEN_DAYS) * 86_400]),
+        "exported": np.array([START + exported * 86_400]),
     }
     return {name: values if name == "exported" else values[order] for name, values in columns.items()}
 

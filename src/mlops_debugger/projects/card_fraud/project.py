@@ -170,18 +170,18 @@ def vary(rng: np.random.Generator) -> Variation:
         rng,
         rates={"adam": (7e-3, 1e-2), "adamw": (7e-3, 1e-2)},
         epochs=(13, 16),
-        batches=(200, 208, 220),
+        batches=(150, 160, 168),
     )
     numeric = list(_NUMERIC)
     rng.shuffle(numeric)
-    window, offset = pick(rng, (45, 60, 75, 90)), pick(rng, (5, 6, 7, 8, 9, -5, -6, -7, -8))
+    window, offset = pick(rng, (30, 35, 40, 45)), pick(rng, (5, 6, 7, 8, 9, -5, -6, -7, -8))
     config |= {
         "training.seed": int(rng.integers(1, 10_000)),
         "data.utc_offset_hours": offset,
         "data.split_seed": int(rng.integers(1, 1000)),
         "data.validation_share": pick(rng, (0.22, 0.23, 0.24)),
         "data.test_share": pick(rng, (0.3, 0.31, 0.32)),
-        "data.negatives_per_positive": pick(rng, (5, 6, 7)),
+        "data.negatives_per_positive": pick(rng, (3, 3.5, 4)),
         "data.label_window_days": window,
         "features.numeric": numeric,
         "features.categorical": pick(rng, (["channel", "shop"], ["shop", "channel"], ["channel", "shop", "currency"])),
@@ -232,7 +232,7 @@ def card(variation: Variation, rng: np.random.Generator) -> dict[str, Any]:
             "not_known_at_prediction": ["reported_after", "chargeback_fee", "card_disputes"],
             "warehouse": "bank's clock, amounts in major units",
             "gateway": "UTC, amounts in the currency's minor units (yen have none), ages in seconds",
-            "merchant_risk": "from training rows; a training row is encoded by the others; new merchants get the average",
+            "merchant_risk": "training rows only, a row by the others of its merchant; the average for new ones",
         },
         "training_ranges": {
             "optimizer": ["adam", "adamw"],
