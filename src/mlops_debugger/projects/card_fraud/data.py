@@ -47,7 +47,7 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
         name: _stream(
             generator(seed, name), world, count, (days, days + length), (days - 30, days + length), first_id=first
         )
-        for name, count, length, first in (("live", 110, 24, 600_001), ("sealed", 1500, 44, 800_001))
+        for name, count, length, first in (("live", 110, 24, 600_001), ("sealed", 1500, 40, 800_001))
     }
     return Data(
         files={"transactions.npz": _npz(_warehouse(generator(seed, "warehouse"), rows, days, window))},
@@ -122,7 +122,7 @@ def _stream(
         fixed = np.floor(now) + (hour[:, step] + draw[:, step]) / 24
         now = np.where(fresh, fixed + (fixed <= when[:, step - 1]) * (step > 0), now)
         when[:, step] = now
-        merchant[:, step] = (draw[:, step] * 7919.0 % 1.0 * (70 + 0.5 * np.clip(now, 0, 500))).astype(np.int64)
+        merchant[:, step] = (draw[:, step] * 7919.0 % 1.0 * (80 + 0.4 * np.clip(now, 0, 500))).astype(np.int64)
         amount[:, step] = usual + deviation[:, step]
         z[:, step] = _score(world, step, when, amount, channel, distance, merchant, age) + noise[:, step]
     log_ages, log_amounts = _before(when, amount)

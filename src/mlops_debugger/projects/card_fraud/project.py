@@ -47,6 +47,7 @@ DIALECT = {
     "evaluation.split": "report.rows",
     "evaluation.checkpoint": "report.weights",
     "evaluation.batch_size": "report.batch",
+    "evaluation.positive_class": "report.positive",
 }
 
 SLOTS = (
@@ -181,7 +182,7 @@ def vary(rng: np.random.Generator) -> Variation:
         "data.split_seed": int(rng.integers(1, 1000)),
         "data.validation_share": pick(rng, (0.22, 0.23, 0.24)),
         "data.test_share": pick(rng, (0.3, 0.31, 0.32)),
-        "data.negatives_per_positive": pick(rng, (3, 3.5, 4)),
+        "data.negatives_per_positive": pick(rng, (3, 3.25, 3.5)),
         "data.label_window_days": window,
         "features.numeric": numeric,
         "features.categorical": pick(rng, (["channel", "shop"], ["shop", "channel"], ["channel", "shop", "currency"])),

@@ -210,7 +210,7 @@ def evaluate(run, settings, network, result, rows, matrices, targets, thinning, 
             for kind in ("row_id", "time", "row_hash", "source_target", "features", "target"):
                 run.record(f"{block}.{kind}", run.arrays[f"{source}.{kind}"])
         if block != "train":
-            report[block] = alert_scores(targets[source], flags, probabilities)
+            report[block] = alert_scores(targets[source], flags, probabilities, preprocessing.LABELS[options["positive"]])
             run.log.info("evaluate: %s n=%d binary_f1=%.4f average_precision=%.4f alerts=%d", block, report[block]["n"], report[block]["binary_f1"], report[block]["average_precision"], report[block]["alerts"])
     run.meta["evaluated_epoch"] = evaluated
     write_json("eval_results.json", report)
@@ -218,14 +218,14 @@ def evaluate(run, settings, network, result, rows, matrices, targets, thinning, 
     run.save_record()
 
 
-def alert_scores(target, flags, probabilities):
+def alert_scores(target, flags, probabilities, positive):
     """How good the alerts are, and the ranking behind them."""
     target = np.asarray(target).astype(int)
     return {
         "n": len(target),
-        "binary_f1": f1_score(target, flags, zero_division=0.0),
-        "precision": precision_score(target, flags, zero_division=0.0),
-        "recall": recall_score(target, flags, zero_division=0.0),
+        "binary_f1": f1_score(target, flags, pos_label=positive, zero_division=0.0),
+        "precision": precision_score(target, flags, pos_label=positive, zero_division=0.0),
+        "recall": recall_score(target, flags, pos_label=positive, zero_division=0.0),
         "average_precision": average_precision_score(target, probabilities[:, 1]),
         "auc": roc_auc_score(target, probabilities[:, 1]),
         "loss": log_loss(target, probabilities),
