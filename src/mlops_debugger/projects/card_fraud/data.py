@@ -122,7 +122,7 @@ def _stream(
         fixed = np.floor(now) + (hour[:, step] + draw[:, step]) / 24
         now = np.where(fresh, fixed + (fixed <= when[:, step - 1]) * (step > 0), now)
         when[:, step] = now
-        merchant[:, step] = (draw[:, step] * 7919.0 % 1.0 * (80 + 0.4 * np.clip(now, 0, 500))).astype(np.int64)
+        merchant[:, step] = (draw[:, step] * 7919.0 % 1.0 * (95 + 0.32 * np.clip(now, 0, 500))).astype(np.int64)
         amount[:, step] = usual + deviation[:, step]
         z[:, step] = _score(world, step, when, amount, channel, distance, merchant, age) + noise[:, step]
     log_ages, log_amounts = _before(when, amount)

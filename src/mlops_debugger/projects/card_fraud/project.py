@@ -180,8 +180,8 @@ def vary(rng: np.random.Generator) -> Variation:
         "training.seed": int(rng.integers(1, 10_000)),
         "data.utc_offset_hours": offset,
         "data.split_seed": int(rng.integers(1, 1000)),
-        "data.validation_share": pick(rng, (0.22, 0.23, 0.24)),
-        "data.test_share": pick(rng, (0.3, 0.31, 0.32)),
+        "data.validation_share": pick(rng, (0.25, 0.26, 0.27)),
+        "data.test_share": pick(rng, (0.29, 0.3, 0.31)),
         "data.negatives_per_positive": pick(rng, (3, 3.25, 3.5)),
         "data.label_window_days": window,
         "features.numeric": numeric,
@@ -199,7 +199,7 @@ def vary(rng: np.random.Generator) -> Variation:
     }
     spellings = {slot.name: int(rng.integers(len(slot.spellings))) for slot in SLOTS}
     data = {
-        "cards": int(rng.integers(1440, 1520)),
+        "cards": int(rng.integers(1560, 1640)),
         "days": int(rng.integers(150, 190)),
         "report_window": window,
         "utc_offset": offset,
