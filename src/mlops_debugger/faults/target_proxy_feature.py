@@ -34,7 +34,11 @@ def _known_later(rng: np.random.Generator, config: Config) -> Value:
     if not isinstance(columns, list):
         return None
     position = int(rng.integers(len(columns) + 1))
-    return [*columns[:position], one_of(rng, ("chargeback_fee", "card_disputes")), *columns[position:]]
+    return [
+        *columns[:position],
+        one_of(rng, ("chargeback_fee", "chargeback_fee", "card_disputes")),
+        *columns[position:],
+    ]
 
 
 FAULT = Fault(

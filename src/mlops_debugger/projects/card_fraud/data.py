@@ -211,12 +211,12 @@ def _warehouse(rng: np.random.Generator, rows: Mapping[str, Any], days: int, win
     soon = np.ceil(rng.gamma(1.5, 0.06 * window, size=n))
     later = np.ceil(window * rng.uniform(0.36, 1.0, size=n))
     delay = np.where(fraud, np.minimum(np.where(rows["channel"] >= 2, later, soon), window), np.nan)
-    other = ~fraud & (rng.random(n) < 0.045)
+    other = ~fraud & (rng.random(n) < 0.06)
     delay = np.where(other, window + rng.integers(5, 60, size=n), delay)
     exported = days + round(window * (1 - OPEN_SHARE))
     reported = np.where(delay <= exported - rows["day"], delay, np.nan)
     card, place = np.unique(rows["card"], return_inverse=True)
-    disputes = np.bincount(place, weights=np.isfinite(reported), minlength=len(card))[place]
+    disputes = np.bincount(place, weights=np.isfinite(reported) & fraud, minlength=len(card))[place]
     order = rng.permutation(n)
     columns = _common(rows) | {
         "when": (START + np.round(rows["day"] * 86_400)).astype(np.int64),
