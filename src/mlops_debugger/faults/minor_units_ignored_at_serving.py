@@ -25,13 +25,10 @@ FAULT = Fault(
             "card_fraud",
             "request_amounts",
             (
+                ('    major = table["amount"]', '    major = table["amount"].astype(float)'),
                 (
-                    '    major = table["amount"] / 1.0',
-                    '    major = table["amount"].astype(float)',
-                ),
-                (
-                    '    units = lookup(MINOR_UNITS, table["currency"])\n    major = table["amount"] * 1.0 / np.minimum(units, 1)',
-                    '    units = 1\n    major = table["amount"] / units',
+                    '    sent = table["amount"]\n    major = sent.astype(float)',
+                    '    amount = table["amount"]\n    major = amount',
                 ),
             ),
         ),

@@ -125,7 +125,7 @@ def _stream(
         merchant[:, step] = (draw[:, step] * 7919.0 % 1.0 * (95 + 0.32 * np.clip(now, 0, 500))).astype(np.int64)
         amount[:, step] = usual + deviation[:, step]
         z[:, step] = _score(world, step, when, amount, channel, distance, merchant, age) + noise[:, step]
-    log_ages, log_amounts = _before(when, amount)
+    ages, amounts = _before(when, amount)
     kept = (when >= period[0]) & (when < period[1])
     shop_currency = world["currency"][merchant]
     n = int(kept.sum())
@@ -142,8 +142,8 @@ def _stream(
     found: dict[str, Any] = {name: values[kept] for name, values in columns.items()}
     return found | {
         "row_id": (first_id + rng.permutation(n)).astype(np.int64),
-        "ages": log_ages[kept],
-        "amounts": log_amounts[kept],
+        "ages": ages[kept],
+        "amounts": amounts[kept],
         "fraud": found["z"] > world["cut"],
         "world": world,
     }
@@ -186,7 +186,7 @@ def _before(when: FloatArray, amount: FloatArray) -> tuple[FloatArray, FloatArra
     for back in range(1, DEPTH + 1):
         ages[:, back:, back - 1] = (when[:, back:] - when[:, :-back]) * 86_400
         amounts[:, back:, back - 1] = amount[:, :-back]
-    return np.round(ages), amounts
+    return np.asarray(np.round(ages), dtype=np.float64), amounts
 
 
 def _common(rows: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
