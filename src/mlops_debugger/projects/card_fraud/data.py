@@ -222,6 +222,7 @@ def _warehouse(rng: np.random.Generator, rows: Mapping[str, Any], days: int, win
         "when": (START + np.round(rows["day"] * 86_400)).astype(np.int64),
         "amount": rows["price"],
         "reported_after": reported,
+        "status": np.where(np.isfinite(reported) & fraud, "fraud", "legitimate"),
         "chargeback_fee": np.where(np.isfinite(reported), np.round(rng.uniform(15, 40, size=n), 2), 0.0),
         "card_disputes": disputes,
         "exported": np.array([START + exported * 86_400]),

@@ -230,7 +230,7 @@ def card(variation: Variation, rng: np.random.Generator) -> dict[str, Any]:
         "split_policy": "By time: training is the earliest part, test the latest. Only training rows are thinned.",
         "inputs": {
             "known_at_prediction": "the transaction itself, and what the card did before it",
-            "not_known_at_prediction": ["reported_after", "chargeback_fee", "card_disputes"],
+            "not_known_at_prediction": ["reported_after", "status", "chargeback_fee", "card_disputes"],
             "warehouse": "bank's clock, amounts in major units",
             "gateway": "UTC, amounts in the currency's minor units (yen have none), ages in seconds",
             "merchant_risk": "training rows only, a row by the others of its merchant; the average for new ones",
@@ -261,7 +261,7 @@ def constant_answer(rows: Labels, labels: Labels) -> float:
 
 PROJECT = Project(
     id="card_fraud",
-    kind="tabular",
+    kind="rare_tabular",
     model="small feed-forward network",
     dataset="card transactions",
     metric=Metric("binary_f1", alert_f1, constant_answer, 1.0),

@@ -138,6 +138,7 @@ def source_report(table):
         "cards": len(np.unique(table["card"])),
         "merchants": len(np.unique(table["merchant"])),
         "currencies": class_counts(table["currency"]),
+        "statuses": class_counts(table["status"]),
         "reported": int(np.isfinite(table["reported_after"]).sum()),
         "reported_after_quantiles": np.nanquantile(table["reported_after"], [0.1, 0.5, 0.9]),
     }
@@ -172,9 +173,9 @@ def describe(run, source, table, rows, matrices, targets, inputs):
     trained = sorted(preprocessing.LABELS, key=preprocessing.LABELS.get)
     run.meta.update(
         task="classification",
-        kind="tabular",
+        kind="rare_tabular",
         metric="binary_f1",
-        source_classes=["fraud", "legitimate"],
+        source_classes=sorted(source["statuses"]),
         classes={"train": trained, "evaluation": trained},
         model_outputs=2,
         feature_names=names,
@@ -191,7 +192,7 @@ def describe(run, source, table, rows, matrices, targets, inputs):
         run.record(f"{name}.row_id", some["row_id"])
         run.record(f"{name}.time", some["when"])
         run.record(f"{name}.row_hash", row_hashes(line.tobytes() for line in raw))
-        run.record(f"{name}.source_target", np.isnan(some["reported_after"]))
+        run.record(f"{name}.source_target", np.searchsorted(run.meta["source_classes"], some["status"]))
         run.record(f"{name}.features", matrices[name])
         run.record(f"{name}.target", targets[name])
 
