@@ -23,7 +23,13 @@ FAULT = Fault(
     clusters=("underfit",),
     site="features.clip_quantiles",
     sentence="Clip outliers alone: set the quantiles back to the outer per cent on each side.",
-    plants=(ConfigPlant("features.clip_quantiles", lambda rng, config: list(one_of(rng, _CENTRAL))),),
+    plants=(
+        ConfigPlant(
+            "features.clip_quantiles",
+            lambda rng, config: list(one_of(rng, _CENTRAL)),
+            only=("demand_forecast", "loan_outcomes", "repair_costs"),
+        ),
+    ),
     look_alikes=(
         Move("model.hidden_dims", lambda config: [128, 128]),
         Move("training.epochs", lambda config: 30),

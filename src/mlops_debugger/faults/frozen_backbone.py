@@ -25,6 +25,7 @@ FAULT = Fault(
     sentence="Let every layer train.",
     plants=(
         ConfigPlant("model.freeze", lambda rng, config: ["body"], only=("loan_outcomes",)),
+        ConfigPlant("model.freeze", lambda rng, config: ["trunk"], only=("card_fraud",)),
         ConfigPlant("model.freeze", lambda rng, config: ["conv", "dense"], only=("meter_digits",)),
     ),
     look_alikes=(

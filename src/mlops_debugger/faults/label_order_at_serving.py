@@ -88,6 +88,18 @@ FAULT = Fault(
                 ),
             ),
         ),
+        CodePlant(
+            "card_fraud",
+            "decode",
+            (
+                (
+                    "    names = dict(enumerate(sorted(LABELS)))\n"
+                    "    return [names[int(position)] for position in positions]",
+                    "    names = sorted(LABELS)\n    return [names[int(position)] for position in positions]",
+                ),
+                ("    names = sorted(LABELS)\n    return [names[int(position)] for position in positions]",),
+            ),
+        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),

@@ -79,6 +79,17 @@ FAULT = Fault(
                 ("    return np.random.default_rng(seed).permutation(count)",),
             ),
         ),
+        CodePlant(
+            "card_fraud",
+            "evaluation_order",
+            (
+                (
+                    "    return np.random.default_rng(seed).permutation(count)",
+                    "    return np.random.RandomState(seed).permutation(count)",
+                ),
+                ("    return np.random.default_rng(seed).permutation(count)",),
+            ),
+        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),

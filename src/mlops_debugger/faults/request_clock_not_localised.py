@@ -31,6 +31,20 @@ FAULT = Fault(
                 ('    first = requests["starts_at"]', '    first = requests["starts_at"].sub(offset)'),
             ),
         ),
+        CodePlant(
+            "card_fraud",
+            "request_clock",
+            (
+                (
+                    '    table["when"] = table["when"] - source["utc_offset_hours"] * 3600',
+                    '    table["when"] = table["when"].astype(np.int64)',
+                ),
+                (
+                    '    table["when"] -= source["utc_offset_hours"] * 3600',
+                    '    table["when"] += source["utc_offset_hours"] * 60',
+                ),
+            ),
+        ),
     ),
     look_alikes=(
         Move("features.harmonics", lambda config: 1),

@@ -26,7 +26,7 @@ FAULT = Fault(
         ConfigPlant(
             "scheduler.step_size",
             lambda rng, config: 1 if config["scheduler.name"] == "step" else None,
-            only=("loan_outcomes", "ticket_routing"),
+            only=("card_fraud", "loan_outcomes", "ticket_routing"),
         ),
     ),
     look_alikes=(

@@ -18,6 +18,7 @@ import numpy as np
 
 from mlops_debugger.edits import Value
 from mlops_debugger.faults import Config, ConfigPlant, Fault, Move
+from mlops_debugger.faults._values import one_of
 
 
 def _broken(rng: np.random.Generator, config: Config) -> Value:
@@ -28,12 +29,27 @@ def _broken(rng: np.random.Generator, config: Config) -> Value:
     return [*columns[:position], "recovery_fee", *columns[position:]]
 
 
+def _known_later(rng: np.random.Generator, config: Config) -> Value:
+    columns = config["features.numeric"]
+    if not isinstance(columns, list):
+        return None
+    position = int(rng.integers(len(columns) + 1))
+    return [
+        *columns[:position],
+        one_of(rng, ("chargeback_fee", "chargeback_fee", "card_disputes")),
+        *columns[position:],
+    ]
+
+
 FAULT = Fault(
     category="data_leakage",
     clusters=("too good",),
     site="features.numeric",
     sentence="Drop the column that is only known after the outcome.",
-    plants=(ConfigPlant("features.numeric", _broken, only=("loan_outcomes",)),),
+    plants=(
+        ConfigPlant("features.numeric", _broken, only=("loan_outcomes",)),
+        ConfigPlant("features.numeric", _known_later, only=("card_fraud",)),
+    ),
     look_alikes=(
         Move("features.clip_quantiles", lambda config: [0.05, 0.95]),
         Move("model.dropout", lambda config: 0.4),

@@ -49,7 +49,7 @@ def settings_from(config):
 
 
 def train():
-    run = Run(style="json_lines")
+    run = Run(style="progress")
     try:
         return _train(run)
     except Exception:
