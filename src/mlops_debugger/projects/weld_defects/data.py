@@ -29,7 +29,7 @@ FIRST_DAY = np.datetime64("2025-02-03")
 STATIONS = ("A1", "A2", "B1", "B4", "C2")
 Floats = NDArray[np.float32]
 _SHARES = (0.34, 0.18, 0.17, 0.17, 0.14)
-_DEPTHS = (0.3, 0.62, 0.9, 1.2)  # by grade
+_DEPTHS = (0.25, 0.72, 1.0, 1.3)  # by grade
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
     """Draw the export and two serving samples of new parts in later weeks."""
     world = _world(generator(seed, "world"))
     days = int(_number(choices, "days"))
-    rows = _sample(generator(seed, "rows"), world, (0, 520), (5, 8), (0, days), 1, choices)
+    rows = _sample(generator(seed, "rows"), world, (0, 580), (5, 8), (0, days), 1, choices)
     parts = {
-        "live": _sample(generator(seed, "live"), world, (520, 700), (2, 4), (days, days + 30), 600_001, choices),
-        "sealed": _sample(generator(seed, "sealed"), world, (700, 1720), (2, 4), (days, days + 90), 800_001, choices),
+        "live": _sample(generator(seed, "live"), world, (580, 760), (2, 4), (days, days + 30), 600_001, choices),
+        "sealed": _sample(generator(seed, "sealed"), world, (760, 1700), (2, 4), (days, days + 90), 800_001, choices),
     }
     names = [NAMES[kind] for kind in world.order]
     return Data(
@@ -184,7 +184,7 @@ def _sample(
     tends = rng.choice(len(NAMES), size=parts, p=_SHARES)
     own = rng.random(count) < _number(choices, "tendency")
     kind = np.where(own, tends[part], rng.choice(len(NAMES), size=count, p=_SHARES))
-    grade = np.where(kind == SOUND, 0, rng.choice(4, size=count, p=(0.12, 0.26, 0.34, 0.28)))
+    grade = np.where(kind == SOUND, 0, rng.choice(4, size=count, p=(0.09, 0.27, 0.36, 0.28)))
     target = np.where(grade == 0, SOUND, kind)
     depth = np.array(_DEPTHS, dtype=np.float32)[grade] * rng.uniform(0.88, 1.12, size=count).astype(np.float32)
     seam_row = rng.integers(5, 9, size=count)
