@@ -26,7 +26,7 @@ FAULT = Fault(
         ConfigPlant(
             "checkpoint.mode",
             lambda rng, config: "max" if config["checkpoint.mode"] == "min" else "min",
-            only=("demand_forecast", "loan_outcomes", "ticket_routing"),
+            only=("demand_forecast", "loan_outcomes", "ticket_routing", "weld_defects"),
         ),
     ),
     look_alikes=(

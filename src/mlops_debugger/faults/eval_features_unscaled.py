@@ -56,6 +56,17 @@ FAULT = Fault(
                 ),
             ),
         ),
+        CodePlant(
+            "weld_defects",
+            "evaluation_scaling",
+            (
+                ("    level = light / 1.0", "    level = light.astype(float)"),
+                (
+                    "    level = light.astype(float)\n    level = level.copy()",
+                    "    level = light.copy()\n    level = level.astype(float)",
+                ),
+            ),
+        ),
     ),
     look_alikes=(
         Move("model.dropout", lambda config: 0.2),

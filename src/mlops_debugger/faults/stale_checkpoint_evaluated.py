@@ -26,7 +26,7 @@ FAULT = Fault(
         ConfigPlant(
             "evaluation.checkpoint",
             lambda rng, config: "epoch_01",
-            only=("demand_forecast", "loan_outcomes", "ticket_routing"),
+            only=("demand_forecast", "loan_outcomes", "ticket_routing", "weld_defects"),
         ),
     ),
     look_alikes=(

@@ -18,7 +18,12 @@ from __future__ import annotations
 
 from mlops_debugger.faults import ConfigPlant, Fault, Move
 
-OLDER = {"outcome": "outcome_30d", "reading": "ocr_label", "queue": "first_queue"}
+OLDER = {
+    "outcome": "outcome_30d",
+    "reading": "ocr_label",
+    "queue": "first_queue",
+    "inspector_class": "operator_class",
+}
 
 FAULT = Fault(
     category="label_mismatch",

@@ -29,7 +29,7 @@ FIRST_DAY = np.datetime64("2025-02-03")
 STATIONS = ("A1", "A2", "B1", "B4", "C2")
 Floats = NDArray[np.float32]
 _SHARES = (0.34, 0.18, 0.17, 0.17, 0.14)
-_DEPTHS = (0.25, 0.72, 1.0, 1.3)  # by grade
+_DEPTHS = (0.25, 0.66, 0.95, 1.25)  # by grade
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
     """Draw the export and two serving samples of new parts in later weeks."""
     world = _world(generator(seed, "world"))
     days = int(_number(choices, "days"))
-    rows = _sample(generator(seed, "rows"), world, (0, 580), (5, 8), (0, days), 1, choices)
+    rows = _sample(generator(seed, "rows"), world, (0, 620), (5, 8), (0, days), 1, choices)
     parts = {
-        "live": _sample(generator(seed, "live"), world, (580, 760), (2, 4), (days, days + 30), 600_001, choices),
-        "sealed": _sample(generator(seed, "sealed"), world, (760, 1700), (2, 4), (days, days + 90), 800_001, choices),
+        "live": _sample(generator(seed, "live"), world, (620, 800), (2, 4), (days, days + 30), 600_001, choices),
+        "sealed": _sample(generator(seed, "sealed"), world, (800, 1740), (2, 4), (days, days + 90), 800_001, choices),
     }
     names = [NAMES[kind] for kind in world.order]
     return Data(

@@ -181,8 +181,8 @@ def vary(rng: np.random.Generator) -> Variation:
         "data.label_column": "inspector_class",
         "data.label_grade": 1,
         "data.group_column": "part",
-        "data.validation_share": pick(rng, (0.23, 0.24, 0.25)),
-        "data.test_share": pick(rng, (0.28, 0.29, 0.3)),
+        "data.validation_share": pick(rng, (0.24, 0.25, 0.26)),
+        "data.test_share": pick(rng, (0.29, 0.3, 0.31)),
         "augment.mirror": "along",
         "augment.shift": pick(rng, (1, 1, 2)),
         "augment.relight": pick(rng, (0.05, 0.08, 0.1, 0.12)),
@@ -207,7 +207,7 @@ def vary(rng: np.random.Generator) -> Variation:
     spellings = {slot.name: int(rng.integers(len(slot.spellings))) for slot in SLOTS}
     data = {
         "days": int(rng.integers(120, 260)),
-        "noise": round(float(rng.uniform(0.08, 0.12)), 3),
+        "noise": round(float(rng.uniform(0.1, 0.13)), 3),
         "tendency": round(float(rng.uniform(0.62, 0.72)), 3),
         "reviewed_share": round(float(rng.uniform(0.5, 0.7)), 3),
         "open_share": round(float(rng.uniform(0.06, 0.12)), 3),
