@@ -1,6 +1,6 @@
 """Slight defects are labelled as sound.
 
-What changes: the least grade that counts as a defect is 2 or 3, where 1 was agreed on.
+What changes: the least grade that counts as a defect is 2, where 1 was agreed on.
 
 Why it bites: training, validation and test agree with each other on a laxer rule; the line is judged by the stricter one
 and lets slight defects pass.
@@ -17,14 +17,13 @@ Source: practice (label definitions that differ between teams); deepchecks label
 from __future__ import annotations
 
 from mlops_debugger.faults import ConfigPlant, Fault, Move
-from mlops_debugger.faults._values import one_of
 
 FAULT = Fault(
     category="label_mismatch",
     clusters=("deployment poor", "a class lost"),
     site="data.label_grade",
     sentence="Count every defect from the grade on that was agreed.",
-    plants=(ConfigPlant("data.label_grade", lambda rng, config: one_of(rng, (2, 2, 3)), only=("weld_defects",)),),
+    plants=(ConfigPlant("data.label_grade", lambda rng, config: 2, only=("weld_defects",)),),
     look_alikes=(
         Move("training.label_smoothing", lambda config: 0.1),
         Move("evaluation.checkpoint", lambda config: "last"),

@@ -1,11 +1,11 @@
 """Pictures of weld seams, generated from a seed.
 
-A part is photographed at several spots of its seam. Two lights, above and below the seam, show slopes: a pore is a pit
-and slag a lump, so that they differ in which light darkens which side. Undercut is a groove along one toe; a gap along
-the other toe is harmless. Parts have a surface of their own and a defect that they tend to, so rows of one part must
-stay on one side of a split. Stations have a gain for each light, pictures an exposure and a dark level. The inspector's
-class and grade decide; the operator's class is older. The review tool paints a tick into the margin of pictures
-that went through it. Which way up the camera sits, the catalogue's order and the stations' gains are secrets of the seed.
+A part is photographed at several spots of its seam; the sheets of several parts come from one coil. Two lights, above and below the seam, show slopes: a pore is a pit
+and slag a lump, so that they differ in which light darkens which side. Undercut is a groove along one toe; a ridge
+along the other toe is harmless. Coils have rolling marks of their own and a defect that they tend to, so rows of one coil
+must stay on one side of a split. Stations have a gain for each light, pictures an exposure and a dark level. The
+inspector's class and grade decide; the operator's class is older. The review tool paints a tick into the margin of
+pictures that went through it. Which way up the camera sits, the catalogue's order and the gains are secrets of the seed.
 """
 
 from __future__ import annotations
@@ -25,19 +25,20 @@ from mlops_debugger.seeds import generator
 SOUND, PORE, SLAG, UNDERCUT, CRACK = range(5)
 NAMES = ("sound", "pore", "slag", "undercut", "crack")
 ROWS, COLUMNS, MARGIN = 14, 10, 2
+PARTS = 5  # of one coil
 FIRST_DAY = np.datetime64("2025-02-03")
 STATIONS = ("A1", "A2", "B1", "B4", "C2")
 Floats = NDArray[np.float32]
 _SHARES = (0.34, 0.18, 0.17, 0.17, 0.14)
-_DEPTHS = (0.25, 0.66, 0.95, 1.25)  # by grade
+_DEPTHS = (0.25, 0.82, 1.1, 1.4)  # by grade
 
 
 @dataclass(frozen=True)
 class World:
     """Secrets of a seed.
 
-    `order` holds the catalogue's classes by position, `up` and `light` are ±1 (which way the camera and the lights sit), `gains` is
-    (stations, 2), `parts` the permutation from which part numbers are taken.
+    `order` holds the catalogue's classes by position, `up` and `light` are ±1 (which way the camera and the lights
+    sit), `gains` is (stations, 2), `parts` the permutation from which part numbers are taken.
     """
 
     order: IntArray
@@ -88,8 +89,8 @@ def generate(seed: int, choices: Mapping[str, Value]) -> Data:
 
 
 def _tray(part: Sample) -> dict[str, bytes]:
-    """What the line controller hands over: lights apart, exposure in microseconds, rows counted from below, no labels."""
-    known = ("row_id", "picture", "part", "station", "taken_at", "dark")
+    """What the line controller hands over: lights apart, microseconds, rows counted from below, no labels."""
+    known = ("row_id", "picture", "part", "coil", "station", "taken_at", "dark")
     columns: dict[str, NDArray[np.generic] | list[str | None]] = {name: part.columns[name] for name in known}
     columns["exposure_us"] = np.rint(np.asarray(part.columns["exposure_ms"]) * 1000).astype(np.int64)
     columns["seam_from_below"] = ROWS - 1 - np.asarray(part.columns["seam_row"])
@@ -140,19 +141,20 @@ def _lit(
     across = (row - seam[:, None]) * np.float32(world.up)
     along = column - uniform(1.5, COLUMNS - 2.5)
     width = np.float32(world.width)
-    bead = -0.9 * across / width * _bell(across, width)
+    # Seams are convex or hollow.
+    bead = -0.4 * rng.normal(0.0, 1.0, size=(count, 1)).astype(np.float32) * across / width * _bell(across, width)
     slope = bead[:, :, None] * (1 + 0.2 * np.sin(column + uniform(0, 6.28)))[:, None, :]
     deep = depth[:, None]
-    # A pit or a lump on the bead, a groove along the toe that is in danger, and a harmless gap along the other.
+    # A pit or a lump on the bead, a groove along the toe that is in danger, and a harmless ridge along the other.
     sign = np.where(kind == PORE, 1, np.where(kind == SLAG, -1, 0)).astype(np.float32)[:, None]
     size, off = uniform(0.8, 1.1), across - uniform(-1.5, 1.5)
     slope += (1.5 * sign * deep * off / size * _bell(off, size))[:, :, None] * _bell(along, size)[:, None, :]
     toe, reach = across + 3.2 + uniform(-0.3, 0.3), _bell(along, uniform(2.0, 4.0))
     cut = np.where(kind == UNDERCUT, 1, 0).astype(np.float32)[:, None]
     slope += (1.1 * cut * deep * toe / 0.8 * _bell(toe, 0.8))[:, :, None] * reach[:, None, :]
-    gap, far = across - 3.2 + uniform(-0.3, 0.3), column - uniform(0, COLUMNS - 1)
-    is_gap = (rng.random((count, 1)) < 0.45) * uniform(0.3, 1.1)
-    slope += (1.1 * is_gap * gap / 0.8 * _bell(gap, 0.8))[:, :, None] * _bell(far, 3.0)[:, None, :]
+    ridge, far = across - 3.2 + uniform(-0.3, 0.3), column - uniform(0, COLUMNS - 1)
+    is_ridge = (rng.random((count, 1)) < 0.45) * uniform(0.3, 1.1)
+    slope -= (1.1 * is_ridge * ridge / 0.8 * _bell(ridge, 0.8))[:, :, None] * _bell(far, 3.0)[:, None, :]
     # Dark in both lights: a crack along the seam; a scratch across it is harmless.
     line = across[:, :, None] - (uniform(-1.5, 1.5) + uniform(-0.3, 0.3) * along)[:, None, :]
     crack = np.where(kind == CRACK, 1, 0).astype(np.float32)[:, None] * deep
@@ -161,7 +163,10 @@ def _lit(
     tone -= (scratch * _bell(column - uniform(0, COLUMNS), 0.6))[:, None, :]
     surface = rng.normal(0.0, 1.0, size=(int(part.max()) + 1, ROWS + 1, COLUMNS + 1)).astype(np.float32)
     smooth = (surface[:, 1:, 1:] + surface[:, :-1, 1:] + surface[:, 1:, :-1] + surface[:, :-1, :-1]) / 2
-    tone += 0.11 * smooth[part]
+    tone += 0.07 * smooth[part]
+    marks = rng.normal(0.0, 1.0, size=(int(part.max()) // PARTS + 1, ROWS)).astype(np.float32)[part // PARTS]
+    place = np.arange(ROWS)[None] - np.rint(seam).astype(np.int64)[:, None]
+    tone += 0.12 * np.take_along_axis(marks, place % ROWS, axis=1)[:, :, None]
     shade = 0.34 * np.float32(world.light * world.up) * slope
     light = np.stack([1 + tone + shade, 1 + tone - shade], axis=-1)
     light += noise * rng.standard_normal(light.shape, dtype=np.float32)
@@ -180,11 +185,11 @@ def _sample(
     parts = numbers[1] - numbers[0]
     part = np.repeat(np.arange(parts), rng.integers(*pictures, size=parts))
     count = len(part)
-    # A part tends to one defect: gas that is off shows at most of its spots.
-    tends = rng.choice(len(NAMES), size=parts, p=_SHARES)
+    # A coil tends to one defect: sheets that are oily or rusted show it at most spots.
+    tends = rng.choice(len(NAMES), size=parts // PARTS + 1, p=_SHARES)
     own = rng.random(count) < _number(choices, "tendency")
-    kind = np.where(own, tends[part], rng.choice(len(NAMES), size=count, p=_SHARES))
-    grade = np.where(kind == SOUND, 0, rng.choice(4, size=count, p=(0.09, 0.27, 0.36, 0.28)))
+    kind = np.where(own, tends[part // PARTS], rng.choice(len(NAMES), size=count, p=_SHARES))
+    grade = np.where(kind == SOUND, 0, rng.choice(4, size=count, p=(0.09, 0.33, 0.33, 0.25)))
     target = np.where(grade == 0, SOUND, kind)
     depth = np.array(_DEPTHS, dtype=np.float32)[grade] * rng.uniform(0.88, 1.12, size=count).astype(np.float32)
     seam_row = rng.integers(5, 9, size=count)
@@ -216,6 +221,7 @@ def _sample(
     columns: dict[str, NDArray[np.generic] | list[str | None]] = {
         "picture": picture,
         "part": world.parts[numbers[0] : numbers[1]][part],
+        "coil": 40_000 + 7 * world.parts[numbers[0] : numbers[1] : PARTS][part // PARTS],
         "station": [STATIONS[number] for number in station],
         "taken_at": np.datetime_as_string(FIRST_DAY + day * np.timedelta64(1440, "m") + minute, unit="m"),
         "exposure_ms": exposure,

@@ -1,4 +1,4 @@
-"""Weld defects: five classes from pictures of seams under two lights, with augmentation, split by part; macro F1."""
+"""Weld defects: five classes from pictures of seams under two lights, with augmentation, split by coil; macro F1."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ SLOTS = (
 _SECTIONS = ("experiment", "images", "partition", "augment", "cnn", "sgd", "plan", "keep", "scoring")
 _COMMENTS = {
     "images": ("export of the review tool", "see the inspection handbook"),
-    "partition": ("a part has 5 to 8 pictures", "parts of all stations"),
+    "partition": ("a coil makes five parts", "coils of all stations"),
     "augment": ("drawn anew in every epoch", "training pictures"),
     "cnn": ("runs beside the line controller", "as on the other cell"),
     "plan": ("drop_every and drop_to: step only",),
@@ -180,7 +180,7 @@ def vary(rng: np.random.Generator) -> Variation:
         "data.split_seed": int(rng.integers(1, 1000)),
         "data.label_column": "inspector_class",
         "data.label_grade": 1,
-        "data.group_column": "part",
+        "data.group_column": "coil",
         "data.validation_share": pick(rng, (0.24, 0.25, 0.26)),
         "data.test_share": pick(rng, (0.29, 0.3, 0.31)),
         "augment.mirror": "along",
@@ -208,7 +208,7 @@ def vary(rng: np.random.Generator) -> Variation:
     data = {
         "days": int(rng.integers(120, 260)),
         "noise": round(float(rng.uniform(0.1, 0.13)), 3),
-        "tendency": round(float(rng.uniform(0.62, 0.72)), 3),
+        "tendency": round(float(rng.uniform(0.7, 0.78)), 3),
         "reviewed_share": round(float(rng.uniform(0.5, 0.7)), 3),
         "open_share": round(float(rng.uniform(0.06, 0.12)), 3),
     }
@@ -229,14 +229,14 @@ def card(variation: Variation, rng: np.random.Generator) -> dict[str, Any]:
             "definition": "what the inspector found; grade 1 and above counts, grade 0 is within tolerance and sound",
             "not_used": "pictures without an inspection",
         },
-        "split_policy": "Parts are drawn at random; all pictures of a part are in one split.",
+        "split_policy": "Coils are drawn at random; all parts and pictures of a coil are in one split.",
         "inputs": {
-            "pictures": "14 rows by 10 columns and a margin of 2, lights above and below; the seam lies along the columns",
+            "pictures": "14 rows by 10 columns and a margin of 2; lights above and below; seam along the columns",
             "margin": "belongs to the review tool; what it paints there is not known on the line",
             "prepared": "ten rows around the seam, counts a millisecond above dark, levelled by station and light",
             "on_the_line": "exposure in microseconds, seam row counted from the lower edge, one file a light",
         },
-        "augmentation": "training only: mirrored along the seam (its toes differ), moved, relit, a small square blanked",
+        "augmentation": "training only: mirrored along the seam (toes differ), moved, relit, a small square blanked",
         "training_ranges": {
             "optimizer": ["adam", "adamw", "sgd"],
             "learning_rate": {"adam": [5e-4, 2e-2], "adamw": [5e-4, 2e-2], "sgd": [1e-2, 5e-1]},

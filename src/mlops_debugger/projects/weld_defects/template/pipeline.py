@@ -62,7 +62,7 @@ def run_training(run):
     splits = {}
     for name, index in prep.partition_rows(rows, config["partition"]).items():
         splits[name] = prep.pick_rows(rows, index), pictures[index]
-        run.log.info("%s: %d pictures, %d parts", name, len(index), len(np.unique(splits[name][0]["part"])))
+        run.log.info("%s: %d pictures, %d coils", name, len(index), len(np.unique(splits[name][0]["coil"])))
 
     levels = prep.fit_levels(*splits["train"])
     inputs = {"train": prep.training_inputs(*splits["train"], levels)}
@@ -105,6 +105,7 @@ def note_data(run, config, exported, splits, inputs, targets, levels, catalogue)
         stamps = rows["taken_at"].astype("datetime64[s]")
         described[name] = {
             "rows": len(flat),
+            "coils": len(np.unique(rows["coil"])),
             "parts": len(np.unique(rows["part"])),
             "first_picture": str(stamps.min()),
             "last_picture": str(stamps.max()),
@@ -116,7 +117,7 @@ def note_data(run, config, exported, splits, inputs, targets, levels, catalogue)
             "features": describe_features(flat[:, ::7], names[::7]),
         }
         run.record(f"{name}.row_id", rows["row_id"])
-        run.record(f"{name}.group", rows["part"])
+        run.record(f"{name}.group", rows["coil"])
         run.record(f"{name}.time", stamps.astype(np.int64))
         run.record(f"{name}.row_hash", row_hashes(picture.tobytes() for picture in pictures))
         run.record(f"{name}.source_target", [place[defect] for defect in rows["defect"]])
@@ -127,6 +128,7 @@ def note_data(run, config, exported, splits, inputs, targets, levels, catalogue)
         "rows": len(exported["row_id"]),
         "columns": list(exported),
         "missing": {label: len(exported[label]) - len(inspected)},
+        "coils": len(np.unique(exported["coil"])),
         "parts": len(np.unique(exported["part"])),
         "stations": class_counts(exported["station"]),
         "classes": class_counts(inspected),

@@ -1,12 +1,12 @@
-"""Pictures of one part fall on both sides of the split.
+"""Pictures of one coil fall on both sides of the split.
 
-What changes: the split keeps no column together, so that it draws pictures instead of parts.
+What changes: the split keeps parts together, or nothing, where it should keep coils together.
 
-Why it bites: pictures of a part share its surface and mostly its defect; what was remembered of a surface counts as what
-can be seen of a defect.
+Why it bites: the sheets of a coil share their rolling marks and mostly their defect; a coil that is known counts as a defect
+that is seen.
 
-What it leaves behind: part numbers that train and test share while row numbers and pictures are unique; test and
-validation above production.
+What it leaves behind: coils that train and test share while row numbers and pictures are unique; test and validation above
+production, where coils are new.
 
 Not to be confused with: repeated pictures, validation rows that are trained on (row numbers would be shared), a telling
 pixel, or the training split reported as test.
@@ -17,13 +17,16 @@ Source: Kapoor and Narayanan 2023 (L3.2, dependent samples); scikit-learn docume
 from __future__ import annotations
 
 from mlops_debugger.faults import ConfigPlant, Fault, Move
+from mlops_debugger.faults._values import one_of
 
 FAULT = Fault(
     category="data_leakage",
     clusters=("too good",),
     site="data.group_column",
-    sentence="Keep all pictures of a part in one split.",
-    plants=(ConfigPlant("data.group_column", lambda rng, config: None, only=("weld_defects",)),),
+    sentence="Keep all pictures of a coil in one split.",
+    plants=(
+        ConfigPlant("data.group_column", lambda rng, config: one_of(rng, ("part", "part", None)), only=("weld_defects",)),
+    ),
     look_alikes=(
         Move("data.split_seed", lambda config: 4321),
         Move("evaluation.checkpoint", lambda config: "last"),
