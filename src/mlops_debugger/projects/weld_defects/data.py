@@ -25,7 +25,7 @@ from mlops_debugger.seeds import generator
 SOUND, PORE, SLAG, UNDERCUT, CRACK = range(5)
 NAMES = ("sound", "pore", "slag", "undercut", "crack")
 ROWS, COLUMNS, MARGIN = 14, 10, 2
-PARTS = 5  # of one coil
+PARTS = 2  # of one coil
 FIRST_DAY = np.datetime64("2025-02-03")
 STATIONS = ("A1", "A2", "B1", "B4", "C2")
 Floats = NDArray[np.float32]
@@ -158,7 +158,7 @@ def _lit(
     # Dark in both lights: a crack along the seam; a scratch across it is harmless.
     line = across[:, :, None] - (uniform(-1.5, 1.5) + uniform(-0.3, 0.3) * along)[:, None, :]
     crack = np.where(kind == CRACK, 1, 0).astype(np.float32)[:, None] * deep
-    tone = -0.42 * crack[:, :, None] * _bell(line, 0.55) * _bell(along, 3.0)[:, None, :]
+    tone = -0.46 * crack[:, :, None] * _bell(line, 0.55) * _bell(along, 3.0)[:, None, :]
     scratch = (rng.random((count, 1)) < 0.25) * uniform(0.2, 0.5)
     tone -= (scratch * _bell(column - uniform(0, COLUMNS), 0.6))[:, None, :]
     surface = rng.normal(0.0, 1.0, size=(int(part.max()) + 1, ROWS + 1, COLUMNS + 1)).astype(np.float32)
@@ -166,8 +166,8 @@ def _lit(
     tone += 0.07 * smooth[part]
     marks = rng.normal(0.0, 1.0, size=(int(part.max()) // PARTS + 1, ROWS)).astype(np.float32)[part // PARTS]
     place = np.arange(ROWS)[None] - np.rint(seam).astype(np.int64)[:, None]
-    tone += 0.12 * np.take_along_axis(marks, place % ROWS, axis=1)[:, :, None]
-    shade = 0.34 * np.float32(world.light * world.up) * slope
+    tone += 0.11 * np.take_along_axis(marks, place % ROWS, axis=1)[:, :, None]
+    shade = 0.4 * np.float32(world.light * world.up) * slope
     light = np.stack([1 + tone + shade, 1 + tone - shade], axis=-1)
     light += noise * rng.standard_normal(light.shape, dtype=np.float32)
     return np.asarray(light, dtype=np.float32)

@@ -159,7 +159,7 @@ SLOTS = (
 _SECTIONS = ("experiment", "images", "partition", "augment", "cnn", "sgd", "plan", "keep", "scoring")
 _COMMENTS = {
     "images": ("export of the review tool", "see the inspection handbook"),
-    "partition": ("a coil makes five parts", "coils of all stations"),
+    "partition": ("a coil makes two parts", "coils of all stations"),
     "augment": ("drawn anew in every epoch", "training pictures"),
     "cnn": ("runs beside the line controller", "as on the other cell"),
     "plan": ("drop_every and drop_to: step only",),
@@ -208,7 +208,7 @@ def vary(rng: np.random.Generator) -> Variation:
     data = {
         "days": int(rng.integers(120, 260)),
         "noise": round(float(rng.uniform(0.1, 0.13)), 3),
-        "tendency": round(float(rng.uniform(0.7, 0.78)), 3),
+        "tendency": round(float(rng.uniform(0.78, 0.86)), 3),
         "reviewed_share": round(float(rng.uniform(0.5, 0.7)), 3),
         "open_share": round(float(rng.uniform(0.06, 0.12)), 3),
     }
