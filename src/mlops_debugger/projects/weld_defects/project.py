@@ -172,7 +172,7 @@ def vary(rng: np.random.Generator) -> Variation:
     config = training_choices(
         rng,
         rates={"adam": (3e-3, 7e-3), "adamw": (3e-3, 7e-3), "sgd": (0.05, 0.12)},
-        epochs=(8, 9),
+        epochs=(10, 11),
         batches=(88, 96, 108, 120),
     )
     config |= {
@@ -185,15 +185,15 @@ def vary(rng: np.random.Generator) -> Variation:
         "data.test_share": pick(rng, (0.29, 0.3, 0.31)),
         "augment.mirror": "along",
         "augment.shift": pick(rng, (1, 1, 2)),
-        "augment.relight": pick(rng, (0.05, 0.08, 0.1, 0.12)),
-        "augment.erase": pick(rng, (0, 1, 2)),
+        "augment.relight": pick(rng, (0.02, 0.03, 0.05)),
+        "augment.erase": pick(rng, (0, 1, 1)),
         "model.channels": pick(rng, (7, 8, 9)),
         "model.kernel_size": 3,
         "model.stride": 1,
-        "model.hidden_dim": pick(rng, (56, 64, 72, 80)),
+        "model.hidden_dim": pick(rng, (104, 112, 120, 128)),
         "model.activation": pick(rng, ("relu", "silu")),
         "model.bn_momentum": pick(rng, (0.08, 0.1, 0.15, 0.2)),
-        "model.dropout": pick(rng, (0.05, 0.1, 0.15)),
+        "model.dropout": pick(rng, (0.0, 0.02, 0.05)),
         "model.freeze": [],
         "training.ema_decay": pick(rng, (0.95, 0.96, 0.97)),
         "training.label_smoothing": pick(rng, (0.0, 0.0, 0.02)),
@@ -208,7 +208,7 @@ def vary(rng: np.random.Generator) -> Variation:
     data = {
         "days": int(rng.integers(120, 260)),
         "noise": round(float(rng.uniform(0.1, 0.13)), 3),
-        "tendency": round(float(rng.uniform(0.78, 0.86)), 3),
+        "tendency": round(float(rng.uniform(0.86, 0.92)), 3),
         "reviewed_share": round(float(rng.uniform(0.5, 0.7)), 3),
         "open_share": round(float(rng.uniform(0.06, 0.12)), 3),
     }
