@@ -22,7 +22,7 @@ FAULT = Fault(
     clusters=("underfit",),
     site="model.kernel_size",
     sentence="Let the filters see a neighbourhood of each pixel again.",
-    plants=(ConfigPlant("model.kernel_size", lambda rng, config: 1),),
+    plants=(ConfigPlant("model.kernel_size", lambda rng, config: 1, only=("meter_digits",)),),
     look_alikes=(
         Move("model.channels", lambda config: 12),
         Move("model.dropout", lambda config: 0.0),

@@ -28,10 +28,10 @@ FAULT = Fault(
             "tray_window",
             (
                 (
-                    '    rows["seam_row"] = rows["seam_from_below"].clip(5, 9)',
-                    '    rows["seam_row"] = rows["seam_from_below"].clip(WINDOW // 2, PICTURE_ROWS - WINDOW // 2)',
+                    '    rows["window_row"] = rows["seam_from_below"].clip(5, 9)',
+                    '    rows["window_row"] = rows["seam_from_below"].clip(WINDOW // 2, PICTURE_ROWS - WINDOW // 2)',
                 ),
-                ('    rows["seam_row"] = np.clip(rows["seam_from_below"], 5, 9)',),
+                ('    rows["window_row"] = np.clip(rows["seam_from_below"], 5, 9)',),
             ),
         ),
     ),

@@ -4,8 +4,8 @@ A part is photographed at several spots of its seam; the sheets of several parts
 and slag a lump, so that they differ in which light darkens which side. Undercut is a groove along one toe; a ridge
 along the other toe is harmless. Coils have rolling marks of their own and a defect that they tend to, so rows of one coil
 must stay on one side of a split. Stations have a gain for each light, pictures an exposure and a dark level. The
-inspector's class and grade decide; the operator's class is older. The review tool paints a tick into the margin of
-pictures that went through it. Which way up the camera sits, the catalogue's order and the gains are secrets of the seed.
+inspector's class and grade decide; the operator's class is older. The inspector moves the frame to the defect,
+and the review tool paints a tick into the margin of pictures that went through it. Which way up the camera sits, the catalogue's order and the gains are secrets of the seed.
 """
 
 from __future__ import annotations
@@ -129,9 +129,16 @@ def _bell(distance: Floats, spread: Floats | float) -> Floats:
 
 
 def _lit(
-    rng: np.random.Generator, world: World, kind: IntArray, depth: Floats, part: IntArray, seam: Floats, noise: float
+    rng: np.random.Generator,
+    world: World,
+    kind: IntArray,
+    depth: Floats,
+    part: IntArray,
+    seam: Floats,
+    spot: Floats,
+    noise: float,
 ) -> Floats:
-    """Light (n, 14, 10, 2) that comes back, around 1."""
+    """Light (n, 14, 10, 2) that comes back, around 1; `spot` is where the defect lies, in rows from the seam."""
     count = len(kind)
 
     def uniform(low: float, high: float) -> Floats:
@@ -147,16 +154,16 @@ def _lit(
     deep = depth[:, None]
     # A pit or a lump on the bead, a groove along the toe that is in danger, and a harmless ridge along the other.
     sign = np.where(kind == PORE, 1, np.where(kind == SLAG, -1, 0)).astype(np.float32)[:, None]
-    size, off = uniform(0.8, 1.1), across - uniform(-1.5, 1.5)
+    size, off = uniform(0.8, 1.1), across - spot[:, None]
     slope += (1.5 * sign * deep * off / size * _bell(off, size))[:, :, None] * _bell(along, size)[:, None, :]
-    toe, reach = across + 3.2 + uniform(-0.3, 0.3), _bell(along, uniform(2.0, 4.0))
+    toe, reach = across - spot[:, None], _bell(along, uniform(2.0, 4.0))
     cut = np.where(kind == UNDERCUT, 1, 0).astype(np.float32)[:, None]
     slope += (1.1 * cut * deep * toe / 0.8 * _bell(toe, 0.8))[:, :, None] * reach[:, None, :]
     ridge, far = across - 3.2 + uniform(-0.3, 0.3), column - uniform(0, COLUMNS - 1)
     is_ridge = (rng.random((count, 1)) < 0.45) * uniform(0.3, 1.1)
     slope -= (1.1 * is_ridge * ridge / 0.8 * _bell(ridge, 0.8))[:, :, None] * _bell(far, 3.0)[:, None, :]
     # Dark in both lights: a crack along the seam; a scratch across it is harmless.
-    line = across[:, :, None] - (uniform(-1.5, 1.5) + uniform(-0.3, 0.3) * along)[:, None, :]
+    line = across[:, :, None] - (spot[:, None] + uniform(-0.3, 0.3) * along)[:, None, :]
     crack = np.where(kind == CRACK, 1, 0).astype(np.float32)[:, None] * deep
     tone = -0.46 * crack[:, :, None] * _bell(line, 0.55) * _bell(along, 3.0)[:, None, :]
     scratch = (rng.random((count, 1)) < 0.25) * uniform(0.2, 0.5)
@@ -194,7 +201,8 @@ def _sample(
     depth = np.array(_DEPTHS, dtype=np.float32)[grade] * rng.uniform(0.88, 1.12, size=count).astype(np.float32)
     seam_row = rng.integers(5, 9, size=count)
     seam = (seam_row + rng.uniform(-0.4, 0.4, size=count)).astype(np.float32)
-    light = _lit(rng, world, kind, depth, part, seam, _number(choices, "noise"))
+    spot = np.where(kind == UNDERCUT, rng.normal(-3.2, 0.17, size=count), rng.uniform(-1.9, 1.9, size=count))
+    light = _lit(rng, world, kind, depth, part, seam, spot.astype(np.float32), _number(choices, "noise"))
 
     station = rng.integers(len(STATIONS), size=parts)[part]
     exposure = rng.uniform(6.0, 16.0, size=count).round(2)
@@ -218,6 +226,10 @@ def _sample(
     called = np.where((called == SLAG) & (rng.random(count) < 0.65), PORE, called)
     called = np.where(rng.random(count) < 0.04, rng.integers(len(NAMES), size=count), called)
     open_rows = rng.random(count) < _number(choices, "open_share")
+    # The inspector moves the frame to what was found.
+    framed = (
+        np.where((target == SOUND) | open_rows, seam_row, np.rint(seam + world.up * spot)).astype(np.int64).clip(5, 9)
+    )
     columns: dict[str, NDArray[np.generic] | list[str | None]] = {
         "picture": picture,
         "part": world.parts[numbers[0] : numbers[1]][part],
@@ -227,6 +239,7 @@ def _sample(
         "exposure_ms": exposure,
         "dark": dark,
         "seam_row": seam_row,
+        "framed_row": framed,
         "operator_class": [NAMES[number] for number in called],
         "inspector_class": [None if blank else NAMES[number] for blank, number in zip(open_rows, kind, strict=True)],
         "grade": [None if blank else str(number) for blank, number in zip(open_rows, grade, strict=True)],

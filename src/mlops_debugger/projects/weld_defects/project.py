@@ -56,6 +56,13 @@ DIALECT = {
 
 SLOTS = (
     Slot(
+        "export_window",
+        (
+            '    rows["window_row"] = rows["seam_row"]',
+            '    rows["window_row"] = rows["seam_row"].copy()',
+        ),
+    ),
+    Slot(
         "tray_lights",
         (
             "    pictures = np.stack([upper, lower], axis=-1)",
@@ -72,8 +79,8 @@ SLOTS = (
     Slot(
         "tray_window",
         (
-            '    rows["seam_row"] = PICTURE_ROWS - 1 - rows["seam_from_below"]',
-            '    rows["seam_row"] = np.subtract(PICTURE_ROWS - 1, rows["seam_from_below"])',
+            '    rows["window_row"] = PICTURE_ROWS - 1 - rows["seam_from_below"]',
+            '    rows["window_row"] = np.subtract(PICTURE_ROWS - 1, rows["seam_from_below"])',
         ),
     ),
     Slot(
@@ -146,6 +153,7 @@ SLOTS = (
             '    return np.array([catalogue.index(name) for name in rows["defect"]])',
         ),
     ),
+    Slot("scored_rows", ('    return rows["grade"] >= 0', '    return np.greater_equal(rows["grade"], 0)')),
     Slot("evaluation_order", ("    return np.arange(count)", "    return np.array(range(count))")),
     Slot(
         "decode",
@@ -233,6 +241,7 @@ def card(variation: Variation, rng: np.random.Generator) -> dict[str, Any]:
         "inputs": {
             "pictures": "14 rows by 10 columns and a margin of 2; lights above and below; seam along the columns",
             "margin": "belongs to the review tool; what it paints there is not known on the line",
+            "framed_row": "where the inspector moved the frame to; not known on the line",
             "prepared": "ten rows around the seam, counts a millisecond above dark, levelled by station and light",
             "on_the_line": "exposure in microseconds, seam row counted from the lower edge, one file a light",
         },

@@ -87,7 +87,7 @@ def run_training(run):
         loop_settings(config),
         augment=prep.make_augment(config["augment"]),
     )
-    score(run, config, network, result, inputs, targets, catalogue)
+    score(run, config, network, result, splits, inputs, targets, catalogue)
     engine.load_checkpoint(network, result, "best")
     return {"network": network, "levels": levels, "catalogue": catalogue}
 
@@ -126,7 +126,7 @@ def note_data(run, config, exported, splits, inputs, targets, levels, catalogue)
     inspected = exported[label][[isinstance(defect, str) for defect in exported[label]]]
     overview = {
         "rows": len(exported["row_id"]),
-        "columns": list(exported),
+        "columns": [name for name in exported if name != "window_row"],
         "missing": {label: len(exported[label]) - len(inspected)},
         "coils": len(np.unique(exported["coil"])),
         "parts": len(np.unique(exported["part"])),
@@ -155,7 +155,7 @@ def note_data(run, config, exported, splits, inputs, targets, levels, catalogue)
     )
 
 
-def score(run, config, network, result, inputs, targets, catalogue):
+def score(run, config, network, result, splits, inputs, targets, catalogue):
     """eval_results.json and the answers behind it."""
     scoring = config["scoring"]
     epoch = engine.load_checkpoint(network, result, scoring["weights"])
@@ -166,14 +166,17 @@ def score(run, config, network, result, inputs, targets, catalogue):
         order = prep.evaluation_order(len(inputs[source]), config["experiment"]["seed"])
         logits = engine.predict(network, torch.from_numpy(inputs[source][order]), scoring["batch"])
         probabilities = softmax(logits)
-        sure = probabilities.max(axis=1) >= (0.0 if block == "train" else scoring["min_confidence"])
-        for kind in ROW_NOTES:
-            run.record(f"{block}.{kind}", notes[f"{source}.{kind}"][sure])
-        run.record(f"{block}.score", probabilities[sure])
-        run.record(f"{block}.prediction", probabilities[sure].argmax(axis=1))
+        kept = np.ones(len(order), dtype=bool)
         if block != "train":
-            scores = classification_scores(targets[source][sure], probabilities[sure], catalogue, scoring["average"])
-            summary[block] = {**scores, "pictures": len(sure)}
+            sure = probabilities.max(axis=1) >= scoring["min_confidence"]
+            kept = sure & prep.scored_rows(splits[source][0])
+        for kind in ROW_NOTES:
+            run.record(f"{block}.{kind}", notes[f"{source}.{kind}"][kept])
+        run.record(f"{block}.score", probabilities[kept])
+        run.record(f"{block}.prediction", probabilities[kept].argmax(axis=1))
+        if block != "train":
+            scores = classification_scores(targets[source][kept], probabilities[kept], catalogue, scoring["average"])
+            summary[block] = {**scores, "pictures": len(kept)}
             run.log.info("score %s: %d pictures, f1 %.4f, loss %.4f", block, scores["n"], scores["f1"], scores["loss"])
     run.meta["evaluated_epoch"] = epoch
     write_json("eval_results.json", summary)

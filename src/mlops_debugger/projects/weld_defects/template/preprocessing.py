@@ -36,6 +36,7 @@ def read_export(folder):
     """Rows and pictures of the inspection export."""
     rows = read_rows(os.path.join(folder, "pictures.csv"))
     stored = np.load(os.path.join(folder, "pictures.npy"))
+    rows["window_row"] = rows["seam_row"]
     return rows, stored[rows["picture"]]
 
 
@@ -48,7 +49,7 @@ def read_tray(folder):
     upper, lower = (np.load(os.path.join(folder, f"{light}.npy"))[rows["picture"]] for light in LIGHTS)
     pictures = np.stack([upper, lower], axis=-1)
     rows["exposure_ms"] = rows["exposure_us"] / 1000.0
-    rows["seam_row"] = PICTURE_ROWS - 1 - rows["seam_from_below"]
+    rows["window_row"] = PICTURE_ROWS - 1 - rows["seam_from_below"]
     return rows, pictures
 
 
@@ -72,16 +73,16 @@ def partition_rows(rows, partition):
     return {"train": np.flatnonzero(train), "validation": np.flatnonzero(validation), "test": np.flatnonzero(test)}
 
 
-def seam_window(pictures, seam_row):
+def seam_window(pictures, window_row):
     """The rows around the seam, without the margin of the review tool."""
-    index = seam_row[:, None] - WINDOW // 2 + np.arange(WINDOW)
+    index = window_row[:, None] - WINDOW // 2 + np.arange(WINDOW)
     window = pictures[np.arange(len(pictures))[:, None], index]
     return window[:, :, :-MARGIN]
 
 
 def brightness(rows, pictures):
     """Light in counts a millisecond."""
-    counts = seam_window(pictures, rows["seam_row"]).astype(float) - rows["dark"][:, None, None, None]
+    counts = seam_window(pictures, rows["window_row"]).astype(float) - rows["dark"][:, None, None, None]
     return counts / rows["exposure_ms"][:, None, None, None]
 
 
@@ -168,6 +169,11 @@ def make_augment(augment):
         return erased(batch, augment["erase"], generator)
 
     return changed
+
+
+def scored_rows(rows):
+    """Which rows of a split are scored: those with a grade."""
+    return rows["grade"] >= 0
 
 
 def evaluation_order(count, seed):
