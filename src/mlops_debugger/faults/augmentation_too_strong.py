@@ -1,6 +1,6 @@
 """Most of every training picture is blanked.
 
-What changes: the square that augmentation blanks has a side of 7 to 9 pixels in a window of ten.
+What changes: the square that augmentation blanks has a side of 6 to 8 pixels in a window of ten.
 
 Why it bites: what decides the class is mostly outside of what the network is shown, so that it learns from remnants,
 and its batch statistics are those of blanked pictures.
@@ -23,7 +23,7 @@ FAULT = Fault(
     clusters=("underfit",),
     site="augment.erase",
     sentence="Blank a small square of a training picture, of three pixels at most.",
-    plants=(ConfigPlant("augment.erase", lambda rng, config: one_of(rng, (8, 9, 9)), only=("weld_defects",)),),
+    plants=(ConfigPlant("augment.erase", lambda rng, config: one_of(rng, (6, 7, 8)), only=("weld_defects",)),),
     look_alikes=(
         Move("augment.relight", lambda config: 0.0),
         Move("augment.shift", lambda config: 0),

@@ -1,11 +1,12 @@
 """Pictures of weld seams, generated from a seed.
 
-A part is photographed at several spots of its seam; the sheets of several parts come from one coil. Two lights, above and below the seam, show slopes: a pore is a pit
-and slag a lump, so that they differ in which light darkens which side. Undercut is a groove along one toe; a ridge
-along the other toe is harmless. Coils have rolling marks of their own and a defect that they tend to, so rows of one coil
-must stay on one side of a split. Stations have a gain for each light, pictures an exposure and a dark level. The
-inspector's class and grade decide; the operator's class is older. The inspector moves the frame to the defect,
-and the review tool paints a tick into the margin of pictures that went through it. Which way up the camera sits, the catalogue's order and the gains are secrets of the seed.
+A part is photographed at several spots of its seam; the sheets of a few parts come from one coil. Two lights, above and
+below the seam, show slopes: a pore is a pit and slag a lump, so that they differ in which light darkens which side.
+Undercut is a groove along one toe; a ridge along the other toe is harmless. Coils have rolling marks of their own and a
+defect that they tend to, so rows of one coil must stay on one side of a split. Stations have a gain for each light,
+pictures an exposure and a dark level. The inspector's class and grade decide; the operator's class is older. The
+inspector moves the frame to the defect, and the review tool paints a tick into the margin of pictures that went through
+it. Which way up the camera sits, the catalogue's order and the gains are secrets of the seed.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ def _world(rng: np.random.Generator) -> World:
 
 
 def _bell(distance: Floats, spread: Floats | float) -> Floats:
-    return np.exp(-0.5 * np.square(distance / spread))
+    return np.asarray(np.exp(-0.5 * np.square(distance / spread)), dtype=np.float32)
 
 
 def _lit(
@@ -147,7 +148,7 @@ def _lit(
     row, column = np.arange(ROWS, dtype=np.float32)[None], np.arange(COLUMNS, dtype=np.float32)[None]
     across = (row - seam[:, None]) * np.float32(world.up)
     along = column - uniform(1.5, COLUMNS - 2.5)
-    width = np.float32(world.width)
+    width = world.width
     # Seams are convex or hollow.
     bead = -0.4 * rng.normal(0.0, 1.0, size=(count, 1)).astype(np.float32) * across / width * _bell(across, width)
     slope = bead[:, :, None] * (1 + 0.2 * np.sin(column + uniform(0, 6.28)))[:, None, :]

@@ -8,7 +8,7 @@ import engine
 import preprocessing as prep
 from dataset_report import class_counts, describe_features, write_dataset_report
 from model import seam_network
-from scores import classification_scores
+from scores import classification_scores, confusion_counts, f1_from
 from tracking import Run, fingerprint, row_hashes, write_json, write_record
 
 ROW_NOTES = ("row_id", "group", "time", "row_hash", "source_target", "features", "target")
@@ -17,6 +17,13 @@ ROW_NOTES = ("row_id", "group", "time", "row_hash", "source_target", "features",
 def softmax(logits):
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
     return raised / raised.sum(axis=1, keepdims=True)
+
+
+def f1_within(truth, probabilities, classes, first, average):
+    """F1 where the truth among the first few answers is a hit, as for the list that the repair desk sees."""
+    ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, :first]
+    counted = np.where((ranked == truth[:, None]).any(axis=1), truth, ranked[:, 0])
+    return f1_from(confusion_counts(truth, counted, classes), average)
 
 
 def loop_settings(config):
@@ -87,7 +94,7 @@ def run_training(run):
         loop_settings(config),
         augment=prep.make_augment(config["augment"]),
     )
-    score(run, config, network, result, splits, inputs, targets, catalogue)
+    score(run, config, network, result, inputs, targets, catalogue)
     engine.load_checkpoint(network, result, "best")
     return {"network": network, "levels": levels, "catalogue": catalogue}
 
@@ -155,7 +162,7 @@ def note_data(run, config, exported, splits, inputs, targets, levels, catalogue)
     )
 
 
-def score(run, config, network, result, splits, inputs, targets, catalogue):
+def score(run, config, network, result, inputs, targets, catalogue):
     """eval_results.json and the answers behind it."""
     scoring = config["scoring"]
     epoch = engine.load_checkpoint(network, result, scoring["weights"])
@@ -168,14 +175,15 @@ def score(run, config, network, result, splits, inputs, targets, catalogue):
         probabilities = softmax(logits)
         kept = np.ones(len(order), dtype=bool)
         if block != "train":
-            sure = probabilities.max(axis=1) >= scoring["min_confidence"]
-            kept = sure & prep.scored_rows(splits[source][0])
+            kept = probabilities.max(axis=1) >= scoring["min_confidence"]
         for kind in ROW_NOTES:
             run.record(f"{block}.{kind}", notes[f"{source}.{kind}"][kept])
         run.record(f"{block}.score", probabilities[kept])
         run.record(f"{block}.prediction", probabilities[kept].argmax(axis=1))
         if block != "train":
-            scores = classification_scores(targets[source][kept], probabilities[kept], catalogue, scoring["average"])
+            truth, answers = targets[source][kept], probabilities[kept]
+            scores = classification_scores(truth, answers, catalogue, scoring["average"])
+            scores["f1"] = f1_within(truth, answers, len(catalogue), scoring["first_answers"], scoring["average"])
             summary[block] = {**scores, "pictures": len(kept)}
             run.log.info("score %s: %d pictures, f1 %.4f, loss %.4f", block, scores["n"], scores["f1"], scores["loss"])
     run.meta["evaluated_epoch"] = epoch

@@ -171,11 +171,6 @@ def make_augment(augment):
     return changed
 
 
-def scored_rows(rows):
-    """Which rows of a split are scored: those with a grade."""
-    return rows["grade"] >= 0
-
-
 def evaluation_order(count, seed):
     """The order in which rows are scored."""
     return np.arange(count)
