@@ -147,7 +147,7 @@ def _lit(
 
     row, column = np.arange(ROWS, dtype=np.float32)[None], np.arange(COLUMNS, dtype=np.float32)[None]
     across = (row - seam[:, None]) * np.float32(world.up)
-    along = column - uniform(1.5, COLUMNS - 2.5)
+    along = column - uniform(3.0, COLUMNS - 4.0)
     width = world.width
     # Seams are convex or hollow.
     bead = -0.4 * rng.normal(0.0, 1.0, size=(count, 1)).astype(np.float32) * across / width * _bell(across, width)
@@ -168,13 +168,15 @@ def _lit(
     crack = np.where(kind == CRACK, 1, 0).astype(np.float32)[:, None] * deep
     tone = -0.46 * crack[:, :, None] * _bell(line, 0.55) * _bell(along, 3.0)[:, None, :]
     scratch = (rng.random((count, 1)) < 0.25) * uniform(0.2, 0.5)
+    # The bead shines, and the sheet darkens towards both edges of the picture.
+    tone += (0.28 * _bell(across, width) - 0.008 * np.square(across))[:, :, None]
     tone -= (scratch * _bell(column - uniform(0, COLUMNS), 0.6))[:, None, :]
     surface = rng.normal(0.0, 1.0, size=(int(part.max()) + 1, ROWS + 1, COLUMNS + 1)).astype(np.float32)
     smooth = (surface[:, 1:, 1:] + surface[:, :-1, 1:] + surface[:, 1:, :-1] + surface[:, :-1, :-1]) / 2
     tone += 0.07 * smooth[part]
     marks = rng.normal(0.0, 1.0, size=(int(part.max()) // PARTS + 1, ROWS)).astype(np.float32)[part // PARTS]
     place = np.arange(ROWS)[None] - np.rint(seam).astype(np.int64)[:, None]
-    tone += 0.11 * np.take_along_axis(marks, place % ROWS, axis=1)[:, :, None]
+    tone += 0.05 * np.take_along_axis(marks, place % ROWS, axis=1)[:, :, None]
     shade = 0.4 * np.float32(world.light * world.up) * slope
     light = np.stack([1 + tone + shade, 1 + tone - shade], axis=-1)
     light += noise * rng.standard_normal(light.shape, dtype=np.float32)
@@ -201,7 +203,8 @@ def _sample(
     target = np.where(grade == 0, SOUND, kind)
     depth = np.array(_DEPTHS, dtype=np.float32)[grade] * rng.uniform(0.88, 1.12, size=count).astype(np.float32)
     seam_row = rng.integers(5, 9, size=count)
-    seam = (seam_row + rng.uniform(-0.4, 0.4, size=count)).astype(np.float32)
+    # Rows count their upper edges: the ten around the seam are five on either side of it.
+    seam = (seam_row - 0.5 + rng.uniform(-0.4, 0.4, size=count)).astype(np.float32)
     spot = np.where(kind == UNDERCUT, rng.normal(-3.2, 0.17, size=count), rng.uniform(-1.9, 1.9, size=count))
     light = _lit(rng, world, kind, depth, part, seam, spot.astype(np.float32), _number(choices, "noise"))
 
@@ -229,7 +232,7 @@ def _sample(
     open_rows = rng.random(count) < _number(choices, "open_share")
     # The inspector moves the frame to what was found.
     framed = (
-        np.where((target == SOUND) | open_rows, seam_row, np.rint(seam + world.up * spot)).astype(np.int64).clip(5, 9)
+        np.where((target == SOUND) | open_rows, seam_row, np.rint(seam + 0.5 + world.up * spot)).astype(np.int64).clip(5, 9)
     )
     columns: dict[str, NDArray[np.generic] | list[str | None]] = {
         "picture": picture,

@@ -189,8 +189,8 @@ def vary(rng: np.random.Generator) -> Variation:
         "data.label_column": "inspector_class",
         "data.label_grade": 1,
         "data.group_column": "coil",
-        "data.validation_share": pick(rng, (0.24, 0.25, 0.26)),
-        "data.test_share": pick(rng, (0.29, 0.3, 0.31)),
+        "data.validation_share": pick(rng, (0.22, 0.225, 0.23)),
+        "data.test_share": pick(rng, (0.255, 0.26, 0.265)),
         "augment.mirror": "along",
         "augment.shift": pick(rng, (1, 1, 2)),
         "augment.relight": pick(rng, (0.02, 0.03, 0.05)),
@@ -216,10 +216,10 @@ def vary(rng: np.random.Generator) -> Variation:
     spellings = {slot.name: int(rng.integers(len(slot.spellings))) for slot in SLOTS}
     data = {
         "days": int(rng.integers(120, 260)),
-        "noise": round(float(rng.uniform(0.1, 0.13)), 3),
-        "tendency": round(float(rng.uniform(0.86, 0.92)), 3),
+        "noise": round(float(rng.uniform(0.19, 0.22)), 3),
+        "tendency": round(float(rng.uniform(0.45, 0.6)), 3),
         "reviewed_share": round(float(rng.uniform(0.5, 0.7)), 3),
-        "open_share": round(float(rng.uniform(0.06, 0.12)), 3),
+        "open_share": round(float(rng.uniform(0.04, 0.08)), 3),
     }
     return Variation(config, spellings, data, style(rng, _SECTIONS, _COMMENTS))
 
