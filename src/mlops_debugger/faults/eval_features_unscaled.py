@@ -60,7 +60,7 @@ FAULT = Fault(
             "weld_defects",
             "evaluation_scaling",
             (
-                ("    level = light / 1.0", "    level = light.astype(float)"),
+                ("    level = np.asarray(light, dtype=float)", "    level = light.astype(float)"),
                 (
                     "    level = light.astype(float)\n    level = level.copy()",
                     "    level = light.copy()\n    level = level.astype(float)",

@@ -31,22 +31,6 @@ FAULT = Fault(
                 tuple(f"    return dict(train={rows}, validation=rest[val], test=rest[test])" for rows in _ROWS),
             ),
         ),
-        CodePlant(
-            "weld_defects",
-            "split_rows",
-            (
-                (
-                    "    train = ~test\n"
-                    '    return {"train": np.flatnonzero(train), "validation": np.flatnonzero(validation),'
-                    ' "test": np.flatnonzero(test)}',
-                ),
-                (
-                    "    train = ~test\n"
-                    '    parts = {"train": train, "validation": validation, "test": test}\n'
-                    "    return {name: np.flatnonzero(mask) for name, mask in parts.items()}",
-                ),
-            ),
-        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),
