@@ -232,7 +232,9 @@ def _sample(
     open_rows = rng.random(count) < _number(choices, "open_share")
     # The inspector moves the frame to what was found.
     framed = (
-        np.where((target == SOUND) | open_rows, seam_row, np.rint(seam + 0.5 + world.up * spot)).astype(np.int64).clip(5, 9)
+        np.where((target == SOUND) | open_rows, seam_row, np.rint(seam + 0.5 + world.up * spot))
+        .astype(np.int64)
+        .clip(5, 9)
     )
     columns: dict[str, NDArray[np.generic] | list[str | None]] = {
         "picture": picture,
