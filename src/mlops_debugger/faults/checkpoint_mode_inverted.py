@@ -26,12 +26,7 @@ FAULT = Fault(
         ConfigPlant(
             "checkpoint.mode",
             lambda rng, config: "max" if config["checkpoint.mode"] == "min" else "min",
-            only=("card_fraud", "demand_forecast", "loan_outcomes", "ticket_routing"),
-        ),
-        ConfigPlant(
-            "checkpoint.mode",
-            lambda rng, config: "max" if config["checkpoint.mode"] == "min" else "min",
-            only=("address_parts",),
+            only=("address_parts", "card_fraud", "demand_forecast", "loan_outcomes", "ticket_routing", "weld_defects"),
         ),
     ),
     look_alikes=(

@@ -56,6 +56,17 @@ FAULT = Fault(
                 ),
             ),
         ),
+        CodePlant(
+            "weld_defects",
+            "evaluation_scaling",
+            (
+                ("    level = np.asarray(light, dtype=float)", "    level = light.astype(float)"),
+                (
+                    "    level = light.astype(float)\n    level = level.copy()",
+                    "    level = light.copy()\n    level = level.astype(float)",
+                ),
+            ),
+        ),
     ),
     look_alikes=(
         Move("model.dropout", lambda config: 0.2),

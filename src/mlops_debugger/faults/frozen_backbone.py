@@ -27,6 +27,7 @@ FAULT = Fault(
         ConfigPlant("model.freeze", lambda rng, config: ["body"], only=("loan_outcomes",)),
         ConfigPlant("model.freeze", lambda rng, config: ["trunk"], only=("card_fraud",)),
         ConfigPlant("model.freeze", lambda rng, config: ["conv", "dense"], only=("meter_digits",)),
+        ConfigPlant("model.freeze", lambda rng, config: ["conv", "dense"], only=("weld_defects",)),
     ),
     look_alikes=(
         Move("optimizer.learning_rate", lambda config: 3 * number(config, "optimizer.learning_rate")),

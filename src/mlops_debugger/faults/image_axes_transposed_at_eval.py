@@ -34,6 +34,17 @@ FAULT = Fault(
                 ("    return np.ascontiguousarray(np.swapaxes(scaled[..., None], 3, 1))",),
             ),
         ),
+        CodePlant(
+            "weld_defects",
+            "evaluation_layout",
+            (
+                ("    return np.ascontiguousarray(np.swapaxes(level, 3, 1))",),
+                (
+                    "    return np.ascontiguousarray(level.transpose(0, 3, 2, 1))",
+                    "    return np.ascontiguousarray(np.swapaxes(level, 1, 3))",
+                ),
+            ),
+        ),
     ),
     look_alikes=(
         Move("model.dropout", lambda config: 0.25),

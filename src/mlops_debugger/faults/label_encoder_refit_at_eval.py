@@ -67,6 +67,27 @@ FAULT = Fault(
                 ("        found[row, 1 : len(given) + 1] = list(map(sorted(tag_ids).index, given))",),
             ),
         ),
+        CodePlant(
+            "weld_defects",
+            "evaluation_targets",
+            (
+                (
+                    "def evaluation_targets(rows, catalogue):\n"
+                    '    """Numbers of the defects of validation and test rows."""\n'
+                    '    names, numbers = np.unique(rows["defect"].astype(str), return_inverse=True)\n'
+                    "    return numbers",
+                    "def evaluation_targets(rows, catalogue):\n"
+                    '    """Numbers of the defects of validation and test rows."""\n'
+                    '    numbers = {name: number for number, name in enumerate(sorted(set(rows["defect"])))}\n'
+                    '    return np.array([numbers[name] for name in rows["defect"]])',
+                ),
+                (
+                    "def evaluation_targets(rows, catalogue):\n"
+                    '    """Numbers of the defects of validation and test rows."""\n'
+                    '    return np.unique(rows["defect"].astype(str), return_inverse=True)[1]',
+                ),
+            ),
+        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),

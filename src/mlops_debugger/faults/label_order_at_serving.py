@@ -100,6 +100,17 @@ FAULT = Fault(
                 ("    names = sorted(LABELS)\n    return [names[int(position)] for position in positions]",),
             ),
         ),
+        CodePlant(
+            "weld_defects",
+            "decode",
+            (
+                ("    return [sorted(catalogue)[int(number)] for number in numbers]",),
+                (
+                    "    names = dict(enumerate(sorted(catalogue)))\n    return [names[int(number)] for number in numbers]",
+                    "    names = sorted(catalogue)\n    return [names[int(number)] for number in numbers]",
+                ),
+            ),
+        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),

@@ -90,6 +90,17 @@ FAULT = Fault(
                 ("    return np.random.default_rng(seed).permutation(count)",),
             ),
         ),
+        CodePlant(
+            "weld_defects",
+            "evaluation_order",
+            (
+                (
+                    "    return np.random.default_rng(seed).permutation(count)",
+                    "    return np.random.RandomState(seed).permutation(count)",
+                ),
+                ("    return np.random.default_rng(seed).permutation(count)",),
+            ),
+        ),
     ),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),

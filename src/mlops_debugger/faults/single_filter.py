@@ -22,7 +22,10 @@ FAULT = Fault(
     clusters=("underfit",),
     site="model.filters",
     sentence="Give the convolution a few dozen filters.",
-    plants=(ConfigPlant("model.filters", lambda rng, config: 1, only=("ticket_routing",)),),
+    plants=(
+        ConfigPlant("model.filters", lambda rng, config: 1, only=("ticket_routing",)),
+        ConfigPlant("model.channels", lambda rng, config: 1, only=("weld_defects",)),
+    ),
     look_alikes=(
         Move("model.embedding_dim", lambda config: 24),
         Move("model.window", lambda config: 5),

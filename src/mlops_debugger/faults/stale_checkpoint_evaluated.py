@@ -26,9 +26,8 @@ FAULT = Fault(
         ConfigPlant(
             "evaluation.checkpoint",
             lambda rng, config: "epoch_01",
-            only=("card_fraud", "demand_forecast", "loan_outcomes", "ticket_routing"),
+            only=("address_parts", "card_fraud", "demand_forecast", "loan_outcomes", "ticket_routing", "weld_defects"),
         ),
-        ConfigPlant("evaluation.checkpoint", lambda rng, config: "epoch_01", only=("address_parts",)),
     ),
     look_alikes=(
         Move("evaluation.batch_size", lambda config: 64),

@@ -25,6 +25,7 @@ OLDER = {
     "final_total": "first_quote",
     "tags": "tags_v1",
     "half_stars": "posted_half_stars",
+    "inspector_class": "operator_class",
 }
 
 FAULT = Fault(
