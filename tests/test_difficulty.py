@@ -17,7 +17,7 @@ from mlops_debugger.bank import Answer, Bank, BankWriter, Scenario, starter_bank
 from mlops_debugger.cli import app
 from mlops_debugger.contract import CATEGORIES, SANITY_CHECKS
 from mlops_debugger.forge.difficulty import UNKNOWN, rate
-from mlops_debugger.forge.finish import finish
+from mlops_debugger.forge.finish import finish, held_out
 from mlops_debugger.forge.observations import ACTIONS, functions, seen
 
 CODE = ARTIFACT_TEXTS["preprocessing.py"]
@@ -184,7 +184,7 @@ def test_a_bank_is_rated_anew_without_training(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, ["bank", str(tmp_path / "old.sqlite"), "--rate", str(tmp_path / "new.sqlite")])
     assert told.exit_code == 0, told.output
     old, new = Bank(tmp_path / "old.sqlite"), Bank(tmp_path / "new.sqlite")
-    assert new.manifest == old.manifest and {entry.tier for entry in new.entries} == {"easy", "medium", "hard"}
+    assert new.manifest == {**old.manifest, **held_out()} and {entry.tier for entry in new.entries} == {"easy", "medium", "hard"}
     for item in new.scenarios():
         assert set(item.difficulty_parts) == {"steps", "left", "causes", "remaining"}
     old.close()

@@ -193,16 +193,18 @@ def _tries(journal: Path) -> int:
 
 
 def test_the_plan_covers_every_pair_and_a_share_of_controls(tmp_path: Path) -> None:
-    rows = plan(Order(tmp_path / "x", 400, "s"))
-    assert sum(row.wanted for row in rows) == 400
+    rows = plan(Order(tmp_path / "x", 1200, "s"))
+    assert sum(row.wanted for row in rows) == 1200
     controls = sum(row.wanted for row in rows if row.fault is None)
-    assert 0.10 <= controls / 400 <= 0.12
+    assert 0.10 <= controls / 1200 <= 0.12
     assert {row.project for row in rows} == set(projects())
     by_category = Counter()
     for row in rows:
         by_category[faults()[row.fault].category if row.fault else None] += row.wanted
     del by_category[None]
     assert max(by_category.values()) - min(by_category.values()) <= 1
+    every = {(row.project, row.fault) for row in rows}
+    assert {(row.project, row.fault) for row in plan(Order(tmp_path / "x", 300, "s"))} == every
 
 
 def test_unknown_names_are_named(tmp_path: Path) -> None:

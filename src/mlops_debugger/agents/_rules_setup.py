@@ -114,7 +114,7 @@ def horizon(run: Dossier) -> Iterator[Suspicion]:
 
 
 def narrow(run: Dossier) -> Iterator[Suspicion]:
-    for leaf in run.find(r"(hidden.*|widths?|layers|units|layer_sizes)"):
+    for leaf in run.find(r"hidden(_(dims?|units?|sizes?|layers|widths?))?|widths?|layers|units|layer_sizes"):
         sizes = leaf.value if isinstance(leaf.value, list) else []
         if sizes and all(isinstance(size, int) for size in sizes) and min(sizes) < 4:
             usual = max(64, *sizes)

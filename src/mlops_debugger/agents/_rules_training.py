@@ -111,7 +111,7 @@ def regularisation(run: Dossier) -> Iterator[Suspicion]:
     for leaf in run.find(r".*dropout.*"):
         if leaf.number is not None and leaf.number > 0.6:
             yield from config_suspicion(7, "config_error", leaf, 0.1, f"dropout of {leaf.value} leaves little signal")
-    for leaf in run.find(r".*smoothing.*"):
+    for leaf in run.find(r"(label|target|class)s?_smoothing(_factor)?|smoothing"):
         if leaf.number is not None and leaf.number > 0.25:
             yield from config_suspicion(7, "config_error", leaf, 0.0, f"labels smoothed by {leaf.value}")
 

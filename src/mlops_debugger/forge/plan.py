@@ -58,7 +58,7 @@ class Pair:
 
 
 def plan(order: Order) -> list[Pair]:
-    """Controls by project, then faults: every category gets as many, and of those every fault on every project."""
+    """Controls by project, then faults: at least one of each on each project, and categories as equal as that allows."""
     chosen = [name for name in projects() if not order.projects or name in order.projects]
     unknown = [*(set(order.projects) - set(projects())), *(set(order.faults) - set(faults()))]
     if unknown:
@@ -75,11 +75,23 @@ def plan(order: Order) -> list[Pair]:
         raise ForgeError("none of the named faults fits any of the named projects: see 'mlops-debugger catalog'")
     controls = round(CONTROL_SHARE * order.scenarios)
     rows = [Pair(project, None, count) for project, count in zip(chosen, _shares(controls, chosen), strict=True)]
-    for pairs, share in zip(categories, _shares(order.scenarios - controls, categories), strict=True):
+    for pairs, share in zip(categories, _levelled(order.scenarios - controls, categories), strict=True):
         rows += [
             Pair(project, fault, count) for (project, fault), count in zip(pairs, _shares(share, pairs), strict=True)
         ]
     return [row for row in rows if row.wanted]
+
+
+def _levelled(total: int, among: Sequence[Sequence[object]]) -> list[int]:
+    """`total` in parts as equal as can be, none smaller than it has members, as long as the total allows that."""
+    shares = [0] * len(among)
+    for _ in range(total):
+        hungry = [position for position, members in enumerate(among) if shares[position] < len(members)]
+        smallest = min(range(len(among)), key=lambda position: (shares[position], position))
+        if hungry and total - sum(shares) <= sum(len(among[position]) - shares[position] for position in hungry):
+            smallest = min(hungry, key=lambda position: (shares[position], position))
+        shares[smallest] += 1
+    return shares
 
 
 def _shares(total: int, among: Sequence[object]) -> list[int]:
