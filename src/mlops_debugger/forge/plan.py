@@ -58,7 +58,7 @@ class Pair:
 
 
 def plan(order: Order) -> list[Pair]:
-    """Controls by project, then faults: at least one of each on each project, and categories as equal as that allows."""
+    """Controls by project, then faults: one of each on each project, and categories as equal as that allows."""
     chosen = [name for name in projects() if not order.projects or name in order.projects]
     unknown = [*(set(order.projects) - set(projects())), *(set(order.faults) - set(faults()))]
     if unknown:
