@@ -184,7 +184,11 @@ def test_a_bank_is_rated_anew_without_training(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, ["bank", str(tmp_path / "old.sqlite"), "--rate", str(tmp_path / "new.sqlite")])
     assert told.exit_code == 0, told.output
     old, new = Bank(tmp_path / "old.sqlite"), Bank(tmp_path / "new.sqlite")
-    assert new.manifest == {**old.manifest, **held_out()} and {entry.tier for entry in new.entries} == {"easy", "medium", "hard"}
+    assert new.manifest == {**old.manifest, **held_out()} and {entry.tier for entry in new.entries} == {
+        "easy",
+        "medium",
+        "hard",
+    }
     for item in new.scenarios():
         assert set(item.difficulty_parts) == {"steps", "left", "causes", "remaining"}
     old.close()
