@@ -225,7 +225,7 @@ def test_rules_survive_any_artifact(text: str) -> None:
 @pytest.mark.slow
 def test_oracle_scores_one_on_sampled_scenarios() -> None:
     bank = Bank(starter_bank_path())
-    chosen = sorted(bank.entries, key=lambda entry: derive("tests", "oracle", entry.scenario_id))[:60]
+    chosen = sorted(bank.entries, key=lambda entry: derive("tests", "oracle", entry.scenario_id))[:120]
 
     def score(entry: Entry) -> float:
         session = Session(bank, trials.run)
