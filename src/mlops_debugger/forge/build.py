@@ -84,13 +84,12 @@ def build(order: Order, report: Callable[[Progress], None]) -> Summary:
         book(outcome)
     if any(pair.open for pair in pairs.values()):
         _forge_open(order, journal, pairs, book)
-    scenarios = [
-        outcome.draft
-        for outcome in journal.tries()
-        if outcome.draft is not None and (outcome.project, outcome.fault) in pairs
-    ]
+    scenarios, tries = [], []
+    for outcome in journal.tries():
+        tries.append(outcome.model_copy(update={"draft": None}).model_dump_json())
+        if outcome.draft is not None and (outcome.project, outcome.fault) in pairs:
+            scenarios.append(outcome.draft)
     if scenarios:
-        tries = [outcome.model_copy(update={"draft": None}).model_dump_json() for outcome in journal.tries()]
         BankWriter(order.out).write(finish(_trim(scenarios, pairs)), _manifest(order, journal, summary), tries)
     journal.close()
     return summary
