@@ -27,8 +27,19 @@ FAULT = Fault(
         ConfigPlant(
             "optimizer.learning_rate",
             lambda rng, config: scaled(rng, number(config, "optimizer.learning_rate"), 60, 400),
+            # The small network of weld_defects recovers in half of the runs.
+            only=(
+                "address_parts",
+                "card_fraud",
+                "demand_forecast",
+                "loan_outcomes",
+                "meter_digits",
+                "repair_costs",
+                "review_stars",
+                "ticket_routing",
+            ),
         ),
-    ),
+    ),  # fmt: skip
     look_alikes=(
         Move("training.grad_clip", lambda config: 1.0),
         Move("scheduler.warmup_steps", lambda config: 40),
