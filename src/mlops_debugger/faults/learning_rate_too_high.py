@@ -39,7 +39,7 @@ FAULT = Fault(
                 "ticket_routing",
             ),
         ),
-    ),  # fmt: skip
+    ),
     look_alikes=(
         Move("training.grad_clip", lambda config: 1.0),
         Move("scheduler.warmup_steps", lambda config: 40),
