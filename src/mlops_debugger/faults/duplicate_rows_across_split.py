@@ -39,22 +39,6 @@ FAULT = Fault(
                 ),
             ),
         ),
-        CodePlant(
-            "address_parts",
-            "distinct_rows",
-            (
-                (
-                    "    for line in lines:\n        seen.setdefault(line.line_id, line)",
-                    "    for line in lines:\n        seen.setdefault((line.sender, line.address), line)",
-                    "    for line in lines:\n        seen.setdefault(line, line)",
-                ),
-                (
-                    "    for line in reversed(lines):\n        seen[line.line_id] = line",
-                    "    for line in reversed(lines):\n        seen[line.sender, line.address] = line",
-                    "    for line in reversed(lines):\n        seen[line] = line",
-                ),
-            ),
-        ),
     ),
     look_alikes=(
         Move("data.split_seed", lambda config: 4321),
