@@ -97,7 +97,7 @@ def _sizes(shelf: Shelf, project: Project, draws: Sequence[Data]) -> str:
         artifacts = scenario.artifacts if scenario.is_control else scenario.twin_artifacts
         if scenario.project == project.id:
             for split, described in json.loads(artifacts["dataset_stats.json"])["splits"].items():
-                sizes.setdefault(split, []).append(described["rows"])
+                sizes.setdefault(split, []).append(described.get("rows") or described["tokens"])
     served = {name: [len(data.labels[name].row_id) for data in draws] for name in ("live", "sealed")}
     return ", ".join(f"{name} {statistics.median(found):.0f}" for name, found in (sizes | served).items())
 
