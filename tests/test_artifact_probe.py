@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from scenarios import scenario
@@ -105,7 +107,9 @@ def test_shuffled_answers_are_not_found(scenarios: list[Scenario]) -> None:
     shuffled = [
         item.model_copy(update={"fault": scenarios[at].fault}) for item, at in zip(scenarios, order, strict=True)
     ]
-    assert (artifact_probe(shuffled, ("config.yaml",)).share("all") or 0.0) < 0.3
+    found = artifact_probe(shuffled, ("config.yaml",))
+    usual = Counter(item.fault for item in found.tested).most_common(1)[0][1] / len(found.tested)
+    assert (found.share("all") or 0.0) < usual + 0.15
 
 
 def test_findings_can_be_probed_too(scenarios: list[Scenario]) -> None:

@@ -156,7 +156,8 @@ def test_lines_belong_to_the_outermost_function() -> None:
 
 def test_tiers_have_the_same_mixture() -> None:
     drafts = list(Bank(starter_bank_path()).scenarios())
-    done = finish(drafts)
+    ratings = rate(drafts)
+    done = finish(drafts, ratings)
     assert {item.scenario_id for item in done} == {item.scenario_id for item in drafts}
     tiers = Counter(item.tier for item in done)
     assert max(tiers.values()) - min(tiers.values()) <= 3
@@ -174,7 +175,7 @@ def test_tiers_have_the_same_mixture() -> None:
         assert 0.10 <= sum(item.is_control for item in done if item.tier == tier) / size <= 0.125
     before = {item.scenario_id: item.split for item in drafts}
     assert all(item.split == before[item.scenario_id] for item in done)
-    assert finish(done) == done
+    assert finish(done, ratings) == done
 
 
 def test_a_bank_is_rated_anew_without_training(tmp_path: Path) -> None:
