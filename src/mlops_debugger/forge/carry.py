@@ -43,7 +43,8 @@ def carry_over(bank: Bank, journal: Journal) -> Carried:
         for project, scenarios in by_project.items():
             same = [(s, planted) for s in scenarios if (planted := _planted_again(s)) is not None]
             told.dropped[f"{project}: another plant now"] += len(scenarios) - len(same)
-            if all(_trained_again(s, planted, pool) for s, planted in same[:: max(1, len(same) // LOOKED_AT)]):
+            sample = same[:: max(1, len(same) // LOOKED_AT)][:LOOKED_AT]
+            if all(_trained_again(s, planted, pool) for s, planted in sample):
                 holding |= {s.base_seed: s for s, _ in same}
             else:
                 told.dropped[f"{project}: other artifacts or findings now"] += len(same)
