@@ -57,7 +57,7 @@ SLOTS = (
         "distinct_rows",
         (
             "    for line in lines:\n        seen.setdefault(line.address, line)",
-            "    for line in reversed(lines):\n        seen[line.address] = line",
+            "    for line in lines:\n        seen[line.address] = seen.get(line.address, line)",
         ),
     ),
     Slot(

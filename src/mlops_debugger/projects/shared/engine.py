@@ -141,7 +141,7 @@ def fit(run, model, loss_function, train, validation, score, settings, augment=N
                 continue
             gradients = [p.grad for p in parameters if p.grad is not None]
             flat = torch.cat([g.reshape(-1) for g in gradients])
-            norm = float(flat.norm())
+            norm = float(torch.linalg.vector_norm(flat))
             norms.append(norm)
             factor = learning_rate_factor(settings, epoch, step)
             for group in optimizer.param_groups:
