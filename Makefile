@@ -14,7 +14,7 @@ fast: $(READY)  ## tests without the long proofs
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup
 
 slow: $(READY)  ## proofs that train many models
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadgroup
 
 lint: $(READY)
 	$(BIN)/ruff check .

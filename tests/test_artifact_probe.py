@@ -90,6 +90,7 @@ def test_the_best_classifier_counts_in_every_group() -> None:
     assert found.share("controls") is None
 
 
+@pytest.mark.slow
 def test_a_planted_word_is_found_in_its_artifact_alone(everything: list[Scenario]) -> None:
     """Positive control: a comment that follows the fault."""
     planted = [

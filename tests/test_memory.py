@@ -86,6 +86,7 @@ def test_what_it_has_seen_it_names(bank: Bank, tmp_path: Path) -> None:
     assert {item.error for item in found} == {""} and {item.duplicates for item in found} == {0}
 
 
+@pytest.mark.slow
 def test_on_new_runs_it_names_some_seen_faults_and_hardly_a_held_out_one(bank: Bank, tmp_path: Path) -> None:
     found = evaluate(
         Plan("nearest_neighbour", split="test", episodes=40, controls=False), Room(bank=bank), tmp_path, quiet

@@ -22,6 +22,7 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 BLOCKS = re.findall(r"(?m)(?:^    .*\n(?:\n(?=    ))?)+", GUIDE)
 
 
+@pytest.mark.slow
 def test_generated_pages_are_current() -> None:
     told = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "bank_report.py"), "--check"], capture_output=True, text=True

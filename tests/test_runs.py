@@ -54,10 +54,8 @@ def test_a_run_is_byte_identical_in_any_process_and_order(
 ) -> None:
     first = run(pool, project, 11)
     assert first.status == "completed", first.console
-    another = run(pool, project, 12)
-    again = run(pool, project, 11)
-    elsewhere = run(other_pool, project, 11)
-    assert content(first) == content(again) == content(elsewhere)
+    another = run(other_pool, project, 12)
+    assert content(first) == content(run(other_pool, project, 11))
     assert content(first) != content(another)
 
 
@@ -76,6 +74,7 @@ def test_a_healthy_run_is_good_and_honest(project: str, pool: TrainerPool) -> No
     assert "live" not in json.loads(result.outputs["eval_results.json"])
 
 
+@pytest.mark.slow
 def test_equivalent_spellings_train_alike(pool: TrainerPool) -> None:
     for name, item in projects().items():
         variation = variation_of(item, 31)
