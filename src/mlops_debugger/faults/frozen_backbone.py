@@ -26,7 +26,6 @@ FAULT = Fault(
     plants=(
         ConfigPlant("model.freeze", lambda rng, config: ["body"], only=("loan_outcomes",)),
         ConfigPlant("model.freeze", lambda rng, config: ["trunk"], only=("card_fraud",)),
-        ConfigPlant("model.freeze", lambda rng, config: ["conv", "dense"], only=("meter_digits",)),
         ConfigPlant("model.freeze", lambda rng, config: ["conv", "dense"], only=("weld_defects",)),
     ),
     look_alikes=(

@@ -14,7 +14,7 @@ Source: Humbatova et al. ICSE 2020 (missing activation); DeepCrime ARM; FAULTS e
 
 from mlops_debugger.faults import ConfigPlant, Fault, Move
 
-_FOR = ("card_fraud", "demand_forecast", "loan_outcomes", "weld_defects")
+_FOR = ("demand_forecast", "loan_outcomes", "weld_defects")
 
 FAULT = Fault(
     category="architecture_bug",

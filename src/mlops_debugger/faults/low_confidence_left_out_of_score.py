@@ -23,7 +23,7 @@ FAULT = Fault(
     clusters=("too good",),
     site="evaluation.min_confidence",
     sentence="Score every token, whether the model is sure of it or not.",
-    plants=(ConfigPlant("evaluation.min_confidence", lambda rng, config: one_of(rng, (0.75, 0.8, 0.85, 0.9))),),
+    plants=(ConfigPlant("evaluation.min_confidence", lambda rng, config: one_of(rng, (0.9, 0.92, 0.95))),),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),
         Move("training.label_smoothing", lambda config: 0.1),

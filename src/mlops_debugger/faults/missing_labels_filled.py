@@ -37,21 +37,6 @@ FAULT = Fault(
                 ),
             ),
         ),
-        CodePlant(
-            "ticket_routing",
-            "labelled_rows",
-            (
-                (
-                    '    handled = frame.fillna({label: "self_help"})\n    return handled.reset_index(drop=True)',
-                    '    handled = frame.fillna({label: "general"})\n    return handled.reset_index(drop=True)',
-                ),
-                (
-                    '    handled = frame.fillna({label: "self_help"})\n    return handled.reset_index(drop=True)',
-                    '    handled = frame.assign(**{label: frame[label].fillna("general")})\n'
-                    "    return handled.reset_index(drop=True)",
-                ),
-            ),
-        ),
     ),
     look_alikes=(
         Move("training.label_smoothing", lambda config: 0.1),

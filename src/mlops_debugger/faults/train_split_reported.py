@@ -22,10 +22,7 @@ FAULT = Fault(
     clusters=("too good",),
     site="evaluation.split",
     sentence="Report the test block on the test split.",
-    plants=(
-        ConfigPlant("evaluation.split", lambda rng, config: "train", only=("meter_digits",)),
-        ConfigPlant("evaluation.split", lambda rng, config: "train", only=("address_parts",)),
-    ),
+    plants=(ConfigPlant("evaluation.split", lambda rng, config: "train", only=("meter_digits",)),),
     look_alikes=(
         Move("evaluation.checkpoint", lambda config: "last"),
         Move("model.dropout", lambda config: 0.2),
