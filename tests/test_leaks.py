@@ -39,7 +39,7 @@ def test_the_probe_sees_a_leak_when_there_is_one(scenarios: list[Scenario]) -> N
         leaky.append(scenario.model_copy(update={"artifact_meta": tuple(metas)}))
     result = probe(leaky, "surroundings", "category", permutations=9)
     assert result.p_value == 0.1, "above every shuffle"
-    assert result.lift > 0.1
+    assert result.lift > 0.15
 
 
 def test_reset_shows_the_same_words_for_every_scenario(scenarios: list[Scenario]) -> None:

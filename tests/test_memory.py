@@ -89,12 +89,12 @@ def test_what_it_has_seen_it_names(bank: Bank, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_on_new_runs_it_names_some_seen_faults_and_hardly_a_held_out_one(bank: Bank, tmp_path: Path) -> None:
     found = evaluate(
-        Plan("nearest_neighbour", split="test", episodes=40, controls=False), Room(bank=bank), tmp_path, quiet
+        Plan("nearest_neighbour", split="test", episodes=60, controls=False), Room(bank=bank), tmp_path, quiet
     )
     unseen = bank.held_out_faults()
     held_out = [item for item in found if item.truth and item.truth.fault in unseen]
     seen = [item for item in found if item.truth and item.truth.fault not in unseen]
-    assert named(seen) < 0.9
+    assert 0.2 < named(seen) < 0.9
     assert named(held_out) < 0.1
 
 
