@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -32,7 +33,8 @@ def command(*words: str) -> Any:
 
 # ------------------------------------------------------------------ what the tools wrote
 
-TOOLS = ("transformers", "lightning", "tables")
+TOOLS = ("transformers", "lightning", "tables", "tensorboard", "mlflow", "mlflow_files", "wandb", "dvclive")
+WITH_MISTAKE = ("transformers", "lightning", "tables", "tensorboard", "wandb")
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -45,7 +47,32 @@ def test_a_healthy_run_raises_no_alarm(tool: str) -> None:
     assert found.findings["loss_trajectory"].verdict == "pass" and found.findings["gradient_norms"].verdict == "pass"
 
 
-@pytest.mark.parametrize("tool", TOOLS)
+def test_lightning_through_tensorboard_reads_like_lightning_through_csv() -> None:
+    board = read_run(RUNS / "tensorboard" / "lightning").view
+    table = read_run(RUNS / "lightning" / "healthy").view
+    for name, values in table.arrays.items():
+        np.testing.assert_allclose(board.arrays[name], values, rtol=1e-6, err_msg=name)
+    assert {**board.meta} == {**table.meta}
+
+
+def test_both_stores_of_mlflow_read_alike() -> None:
+    base, files = (read_run(RUNS / tool / "healthy").view for tool in ("mlflow", "mlflow_files"))
+    assert base.arrays.keys() == files.arrays.keys() and base.meta == files.meta
+    for name, values in base.arrays.items():
+        np.testing.assert_array_equal(files.arrays[name], values)
+    assert read_run(RUNS / "mlflow" / "healthy", "first-try").view.arrays["epoch.val_loss"].shape == (4,)
+
+
+def test_figures_are_those_that_were_logged() -> None:
+    """The same training, through five tools that keep single or double precision."""
+    table = read_run(RUNS / "tables" / "healthy").view.arrays
+    for tool in ("tensorboard", "mlflow", "wandb", "dvclive"):
+        found = read_run(RUNS / tool / "healthy").view.arrays
+        for name in ("epoch.train_loss", "epoch.val_loss", "epoch.val_metric", "epoch.lr", "epoch.grad_norm"):
+            np.testing.assert_allclose(found[name], table[name], atol=2e-6, err_msg=f"{tool} {name}")
+
+
+@pytest.mark.parametrize("tool", WITH_MISTAKE)
 def test_a_learning_rate_a_thousand_times_too_high_is_seen(tool: str) -> None:
     assert {"loss_trajectory", "gradient_norms"} <= failed(look(RUNS / tool / "rate_too_high"))
 

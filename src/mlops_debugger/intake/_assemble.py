@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from mlops_debugger.checks import RunView
 from mlops_debugger.checks._loss_level import cross_entropy, scores
-from mlops_debugger.checks._reports import ERRORS, parsed, plain
+from mlops_debugger.checks._reports import parsed, plain
 from mlops_debugger.edits import dump_yaml
 from mlops_debugger.intake._curves import Curves, curves
 from mlops_debugger.intake._names import figure
@@ -48,8 +49,8 @@ def assemble(sources: Sequence[Source]) -> tuple[RunView, list[str]]:
         drawn.append(found)
         arrays = {**found.arrays, **arrays}
     _loop(meta, settings, drawn, notes)
-    if config and "config.yaml" not in artifacts:
-        artifacts["config.yaml"] = dump_yaml({str(key): value for key, value in config.items()})
+    if config and "config.yaml" not in artifacts and (text := _written(config)):
+        artifacts["config.yaml"] = text
     if "task" not in meta and (task := _task(artifacts, arrays, drawn)):
         meta["task"] = task
     view = RunView(artifacts, arrays, meta)
@@ -58,6 +59,14 @@ def assemble(sources: Sequence[Source]) -> tuple[RunView, list[str]]:
         notes.append("there is no eval_results.json: the last results that the tool logged stand for it")
     _evaluated(view, meta, notes)
     return RunView(artifacts, arrays, meta), notes
+
+
+def _written(config: Mapping[str, Any]) -> str:
+    """The configuration as YAML; empty where it holds what YAML cannot say."""
+    try:
+        return dump_yaml({str(key): value for key, value in config.items()})
+    except (yaml.YAMLError, RecursionError, UnicodeError):
+        return ""
 
 
 def _first(settings: Mapping[str, Any], names: Sequence[str]) -> object:
@@ -151,6 +160,3 @@ def _evaluated(view: RunView, meta: dict[str, Any], notes: list[str]) -> None:
         notes.append(
             f"the saved answers fit epoch {best + 1}, which has the least validation loss, and not the last one"
         )
-
-
-__all__ = ["ERRORS", "assemble"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_debugger.intake._names import Figure, figure
+from mlops_debugger.intake._names import figure
 from mlops_debugger.intake._sources import History, Point
 
 FloatArray = NDArray[np.float64]
@@ -178,6 +178,3 @@ def _results(known: dict[tuple[str, str], dict[str, list[Point]]]) -> dict[str, 
             points = series.get("epoch") or max(series.values(), key=len)
             found.setdefault(split, {})[what] = points[-1].value
     return found
-
-
-__all__ = ["Curves", "Figure", "curves"]

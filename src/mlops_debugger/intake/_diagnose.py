@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_debugger.checks import VERDICTS, Finding, Verdict, checks
 from mlops_debugger.checks._bands import healthy, keys
 from mlops_debugger.intake._needs import Need, missing
 from mlops_debugger.intake._read import OwnRun
+from mlops_debugger.intake._sources import printable
 
 EXIT_CODES: Mapping[Verdict, int] = {"not_applicable": 0, "pass": 0, "warn": 1, "fail": 2}
 
@@ -61,7 +62,17 @@ class Diagnosis:
 
 def diagnose(run: OwnRun) -> Diagnosis:
     """Run the eight checks."""
-    findings = {name: check.run(run.view) for name, check in checks().items()}
+    findings = {name: _printable(check.run(run.view)) for name, check in checks().items()}
     known = healthy()
     band = next((key for key in keys(run.view) if key in known), "any")
     return Diagnosis(run, findings, {name: missing(run.view, name) for name in findings}, band)
+
+
+def _printable(finding: Finding) -> Finding:
+    """Names of classes and columns are a stranger's: what they do to a terminal is not for them to say."""
+    return replace(
+        finding,
+        summary=printable(finding.summary),
+        compared=printable(finding.compared),
+        worst=tuple((printable(name), value) for name, value in finding.worst),
+    )

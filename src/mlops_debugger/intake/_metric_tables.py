@@ -18,9 +18,12 @@ _HEAD = 64 * 1024
 
 
 def header(folder: Folder, file: str) -> list[str]:
-    """Names of the columns of a CSV file; empty where the first line is none."""
-    with folder.path(file).open("rb") as stream:
-        head = stream.read(_HEAD)
+    """Names of the columns of a CSV file; empty where the first line is none, or cannot be read."""
+    try:
+        with folder.path(file).open("rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError:
+        return []
     line = head.decode("utf-8-sig", "replace").partition("\n")[0].strip("\r")
     try:
         return [name.strip() for name in next(csv.reader([line], delimiter=_delimiter(line)), [])]

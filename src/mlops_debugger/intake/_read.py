@@ -12,7 +12,7 @@ from mlops_debugger.checks import RunView
 from mlops_debugger.errors import IntakeError
 from mlops_debugger.intake._assemble import assemble
 from mlops_debugger.intake._files import Folder, open_folder
-from mlops_debugger.intake._sources import Candidate, Reader, Source
+from mlops_debugger.intake._sources import Candidate, Reader, Source, printable
 
 _SHOWN = 12
 
@@ -64,7 +64,8 @@ def read_run(path: Path, run: str | None = None) -> OwnRun:
             problems.append(str(error))
             continue
         sources.append(source)
-        reads.append(Read(reader.title, candidate.label or candidate.run, source.files, tuple(map(_name, others))))
+        run_name = _name(candidate) if candidate.run else ""
+        reads.append(Read(reader.title, run_name, source.files, tuple(map(_name, others))))
         if others:
             notes.append(
                 f"{reader.title}: of {len(others) + 1} runs, {_name(candidate)} was read"
@@ -72,10 +73,10 @@ def read_run(path: Path, run: str | None = None) -> OwnRun:
             )
         notes.extend(source.notes)
     if not sources or not any(source.files for source in sources):
-        raise IntakeError(_nothing(folder, path, [*problems, *(n for s in sources for n in s.notes)]))
+        raise IntakeError(printable(_nothing(folder, path, [*problems, *(n for s in sources for n in s.notes)])))
     notes.extend(f"left out: {problem}" for problem in problems)
     view, worked_out = assemble(sources)
-    return OwnRun(path, view, tuple(reads), tuple(dict.fromkeys([*notes, *worked_out])))
+    return OwnRun(path, view, tuple(reads), tuple(dict.fromkeys(map(printable, [*notes, *worked_out]))))
 
 
 def _found(reader: Reader, folder: Folder) -> tuple[Sequence[Candidate], str]:
@@ -90,6 +91,7 @@ def _choose(
 ) -> list[tuple[Reader, Candidate, list[Candidate]]]:
     """A run of every reader: the newest; or the one named, with whatever readers see a single run."""
     chosen: list[tuple[Reader, Candidate, list[Candidate]]] = []
+    run = run or None
     named = {id(c) for _, found in offered for c in found if run is not None and run in (c.run, c.label)}
     if run is not None and not named:
         named = {id(c) for _, found in offered for c in found if c.run.startswith(run) or c.label.startswith(run)}
@@ -111,7 +113,7 @@ def _choose(
 
 def _name(candidate: Candidate) -> str:
     label = f" ({candidate.label})" if candidate.label and candidate.label != candidate.run else ""
-    return f"{candidate.run or candidate.file}{label}"
+    return printable(f"{candidate.run or candidate.file}{label}")
 
 
 def _listed(found: Sequence[Candidate]) -> str:

@@ -87,6 +87,12 @@ def whole(value: object) -> int | None:
     return int(found) if found is not None and abs(found) < 1e12 and found == math.floor(found) else None
 
 
+def printable(text: str) -> str:
+    """The text as any terminal and file can take it: no control characters, no half characters."""
+    clean = text.encode("utf-8", "replace").decode()
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in clean)
+
+
 def flat(config: Mapping[str, Any]) -> dict[str, Any]:
     """Dotted path → value, lists not entered."""
     found: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from mlops_debugger.checks import RunView
 from mlops_debugger.errors import IntakeError
 from mlops_debugger.intake import _svg
 from mlops_debugger.intake._diagnose import Diagnosis
+from mlops_debugger.intake._sources import printable
 
 _SPLITS = ("train", "validation", "test")
 _STYLE = """
@@ -42,14 +43,14 @@ def write_html(found: Diagnosis, path: Path) -> None:
 
 def page(found: Diagnosis) -> str:
     """The whole page; it loads nothing from anywhere and runs no script."""
-    title = f"{found.run.path.resolve().name}: {found.verdict.replace('_', ' ')}"
+    name = printable(found.run.path.resolve().name)
+    title = f"{name}: {found.verdict.replace('_', ' ')}"
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
-        f'<h1>{escape(found.run.path.resolve().name)}: <span class="{found.verdict}">'
-        f"{escape(found.verdict.replace('_', ' '))}</span></h1>",
+        f'<h1>{escape(name)}: <span class="{found.verdict}">{escape(found.verdict.replace("_", " "))}</span></h1>',
         *_sources(found),
         "<h2>Checks</h2>",
         *_findings(found),
@@ -113,7 +114,7 @@ def _curve_pictures(view: RunView) -> Iterator[tuple[str, str]]:
             there = there[:1]
         metric = view.meta.get("metric")
         said = f"{caption} ({metric})" if caption == "Validation metric" and isinstance(metric, str) else caption
-        yield f"{said} by epoch", _svg.curves(there)
+        yield printable(f"{said} by epoch"), _svg.curves(there)
     steps = view.arrays.get("step.loss")
     if steps is not None and steps.size > 1:
         yield "Training loss as it was logged", _svg.curves([("train", steps.ravel())])
@@ -131,7 +132,7 @@ def _distribution_pictures(view: RunView) -> Iterator[tuple[str, str]]:
         named = view.meta.get("feature_names")
         listed = isinstance(named, list | tuple) and len(named) == next(iter(widths))
         name = str(named[column]) if listed and named is not None else f"feature {column}"
-        yield f"{name} by split, in shares", _svg.histogram([(s, v[:, column]) for s, v in rows.items()])
+        yield printable(f"{name} by split, in shares"), _svg.histogram([(s, v[:, column]) for s, v in rows.items()])
 
 
 def _most_changed(rows: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]) -> list[int]:
