@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops_debugger.intake._labels import word
+
 FloatArray = NDArray[np.float64]
 _FEW_VALUES = 20
 _MAX_CODES = 200
@@ -27,6 +29,10 @@ def encode(frames: Mapping[str, Any], notes: list[str]) -> tuple[dict[str, Float
     first = "train" if "train" in frames else next(iter(frames), "")
     if not first:
         return {}, [], []
+    own = set(frames[first].columns)
+    for split in [split for split, frame in frames.items() if len(own & set(frame.columns)) * 2 < len(own)]:
+        notes.append(f"{split} has few of the columns of {first}: its features were left out")
+        frames = {name: frame for name, frame in frames.items() if name != split}
     common = [name for name in frames[first].columns if all(name in frame.columns for frame in frames.values())]
     for split, frame in frames.items():
         extra = [str(name) for name in frame.columns if name not in common]
@@ -87,10 +93,10 @@ def _numbers(part: Any) -> FloatArray | None:
 
 
 def _codes(parts: Mapping[str, Any]) -> tuple[dict[str, FloatArray], str] | None:
-    words = {split: part.astype(str).to_numpy() for split, part in parts.items()}
-    seen = sorted({word for part in words.values() for word in part})
+    words = {split: [word(value) for value in part] for split, part in parts.items()}
+    seen = sorted({name for part in words.values() for name in part})
     total = sum(len(part) for part in words.values())
     if len(seen) > min(_MAX_CODES, max(2, total // 2)):
         return None
-    at = {word: float(place) for place, word in enumerate(seen)}
-    return {split: np.array([at[word] for word in part]) for split, part in words.items()}, "category"
+    at = {name: float(place) for place, name in enumerate(seen)}
+    return {split: np.array([at[name] for name in part]) for split, part in words.items()}, "category"

@@ -16,6 +16,7 @@ import numpy as np
 
 from mlops_debugger.errors import IntakeError
 from mlops_debugger.intake._files import MAX_BINARY, Folder
+from mlops_debugger.intake._labels import word
 from mlops_debugger.intake._metric_tables import header
 
 MAX_ROWS = 200_000
@@ -123,7 +124,7 @@ def read_tables(folder: Folder, file: str, notes: list[str]) -> list[Table]:
 
 
 def _by_split(table: Table, notes: list[str]) -> list[Table]:
-    names = table.column("split").astype(str).str.strip().str.lower()
+    names = table.column("split").map(word).str.strip().str.lower()
     found = []
     for split in SPLITS:
         rows = np.flatnonzero(names.map(_SPLIT_NAMES).to_numpy() == split)
@@ -190,14 +191,19 @@ def joined(tables: Sequence[Table], split: str, notes: list[str]) -> tuple[Table
         if len(kept) < max(len(ids), len(others)):
             notes.append(f"{split}: the {len(kept)} rows that stand in both {answers.file} and {rows.file} were used")
         return rows.taken([at[ids[place]] for place in kept]), answers.taken(kept)
-    one, other = answers.column("target"), rows.column("target")
-    alike = one is None or other is None or bool((one.astype(str).to_numpy() == other.astype(str).to_numpy()).all()) \
-        if len(answers.frame) == len(rows.frame) else False  # fmt: skip
-    if not alike:
+    if not _alike(answers, rows):
         notes.append(f"{split}: {answers.file} and {rows.file} cannot be matched row by row: give both a row_id")
         return answers, answers
     notes.append(f"{split}: {answers.file} and {rows.file} have no row_id and were taken to be in the same order")
     return rows, answers
+
+
+def _alike(one: Table, other: Table) -> bool:
+    """Have both as many rows, and the same labels in the same order where both have labels?"""
+    if len(one.frame) != len(other.frame):
+        return False
+    labels, others = one.column("target"), other.column("target")
+    return labels is None or others is None or list(map(word, labels)) == list(map(word, others))
 
 
 def _ids(table: Table) -> list[str] | None:

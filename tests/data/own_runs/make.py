@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
-WORK = Path("/tmp/run/work")  # noqa: S108 - a name that tells nothing, which ends up in what tools write
+WORK = Path("/tmp/run/weather")  # noqa: S108 - a name that tells nothing, which ends up in what tools write
 SPLITS = ("train", "validation", "test")
 NAMES = ("clear", "cloudy", "rain")
 COLUMNS = ("pressure", "humidity", "wind", "temperature", "sun", "soil", "trend", "season")
@@ -308,6 +308,7 @@ def wandb(out: Path, mistake: str = "") -> None:
     model, *_, tensors = fit(lambda epoch, f, step: run.log({"epoch": epoch, **f}), mistake)
     run.summary["test_accuracy"] = test_accuracy(model, tensors)
     run.finish()
+    board.teardown()  # another process writes the file: wait for its end
     (path,) = WORK.glob("wandb/offline-run-*/*.wandb")
     (out / "wandb" / path.parent.name).mkdir(parents=True)
     shutil.copy(path, out / "wandb" / path.parent.name)
