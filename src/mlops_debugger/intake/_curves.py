@@ -77,6 +77,8 @@ def curves(history: History, *, counts_updates: bool, metric: str = "") -> Curve
     clock = _clock(loss or parts["lr"])
     place, by_epoch = _places(parts, clock)
     arrays = {f"epoch.{name}": values for name, points in parts.items() if (values := _by(points, place, name)).size}
+    if np.array_equal(arrays.get("epoch.grad_norm_max", ()), arrays.get("epoch.grad_norm", ()), equal_nan=True):
+        arrays.pop("epoch.grad_norm_max", None)  # one norm an epoch tells nothing of the largest
     steps = _steps(known.get(("train", "loss"), {}))
     if len(steps) > 3 * len(arrays.get("epoch.train_loss", ())):
         arrays["step.loss"] = np.array([point.value for point in steps])

@@ -123,7 +123,9 @@ def tables(out: Path, mistake: str = "") -> None:
 
     out.mkdir(parents=True)
     history = []
-    model, x, y, rows, tensors = fit(lambda epoch, f, step: history.append({"epoch": epoch, "step": step, **f}), mistake)
+    model, x, y, rows, tensors = fit(
+        lambda epoch, f, step: history.append({"epoch": epoch, "step": step, **f}), mistake
+    )
     pd.DataFrame(history).round(6).to_csv(out / "metrics.csv", index=False)
     (out / "config.yaml").write_text("".join(f"{key}: {value}\n" for key, value in PARAMS.items()))
     told, report = [], {"primary_metric": "accuracy"}
@@ -231,7 +233,9 @@ def lightning(out: Path, mistake: str = "") -> None:
         kept = out.parent.parent / "tensorboard" / "lightning"
         kept.mkdir(parents=True)
         for path in (WORK / "boards" / "version_0").iterdir():
-            name = ".".join([*path.name.split(".")[:4], "localhost", "1", "0"]) if "tfevents" in path.name else path.name
+            name = (
+                ".".join([*path.name.split(".")[:4], "localhost", "1", "0"]) if "tfevents" in path.name else path.name
+            )
             shutil.copy(path, kept / name)
 
 
