@@ -10,6 +10,7 @@
     │   └── PoolError             a warm worker died or never answered
     ├── ForgeError            a scenario cannot be rendered or proven
     ├── BankError             a bank file is missing, damaged, of another version, or lacks what was asked for
+    ├── IntakeError           a folder of somebody's own run cannot be read
     ├── EpisodeError          the driver of an episode used it wrongly (step before reset, step after done)
     └── EvaluationError       an evaluation cannot start or continue
 
@@ -58,6 +59,10 @@ class ForgeError(DebuggerError):
 
 class BankError(DebuggerError):
     """A bank file is missing, damaged, of another version, or lacks what was asked for."""
+
+
+class IntakeError(DebuggerError):
+    """A folder of somebody's own run cannot be read."""
 
 
 class EpisodeError(DebuggerError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops_debugger.cli import demo, evaluating, forging, looking, playing, serving  # noqa: F401  (they add commands)
+from mlops_debugger.cli import demo, diagnosing, evaluating, forging, looking, playing, serving  # noqa: F401  (they add commands)
 from mlops_debugger.cli._app import app
 
 __all__ = ["app"]
