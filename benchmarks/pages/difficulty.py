@@ -142,7 +142,7 @@ def _correlations(broken: list[Scenario], old: dict[str, Scenario]) -> list[str]
     if rows:
         lines += [
             f"Rank correlation (Spearman) of difficulty with failure, that is with the score's negative, on scenarios with a fault; measured on {measured['measured']} "
-            "(`python benchmarks/difficulty.py --train 40`). Positive: what is called hard is failed more often. *Stored* is the difficulty that the bank holds.",
+            "(`python benchmarks/difficulty.py`). Positive: what is called hard is failed more often. *Stored* is the difficulty that the bank holds.",
             "",
             *table(
                 ["who", "episodes", "this measure (p)", "stored (p)", "score by tier: " + ", ".join(TIERS), "steps"],
