@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mlops_debugger.checks import checks
 from mlops_debugger.cli import app
 from mlops_debugger.contract import SANITY_CHECKS
 from mlops_debugger.errors import IntakeError
@@ -104,6 +106,82 @@ def test_tables_complement_what_a_tool_logged(tmp_path: Path) -> None:
     found = look(tmp_path / "run")
     assert not failed(found) and len(found.run.sources) == 2
     assert found.findings["data_leakage"].verdict == "pass"
+
+
+# ------------------------------------------------------------------ tables of rows
+
+
+def write_tables(folder: Path, columns: dict[str, list[object]], target: list[object], told: list[object]) -> None:
+    """Half of the rows to train, the rest to test, with answers for the latter."""
+    half = len(target) // 2
+    for split, rows in (("train", range(half)), ("test", range(half, len(target)))):
+        lines = [",".join(("row_id", *columns, "label"))]
+        lines += [
+            ",".join(str(v) for v in (row + 100, *(c[row] for c in columns.values()), target[row])) for row in rows
+        ]
+        (folder / f"{split}.csv").write_text("\n".join(lines) + "\n")
+    lines = ["row_id,y_true,y_pred", *(f"{row + 100},{target[row]},{told[row]}" for row in range(half, len(target)))]
+    (folder / "predictions.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_a_regression_is_known_as_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=400)
+    y = 3 * x + rng.normal(size=400)
+    write_tables(tmp_path, {"x": list(x), "z": list(rng.normal(size=400))}, list(y), list(3 * x))
+    found = look(tmp_path)
+    assert found.run.view.meta["task"] == "regression" and found.band == "regression/tabular" and not failed(found)
+    assert found.findings["metric_gap_analysis"].verdict != "not_applicable"
+
+
+def test_raw_columns_as_they_come_raise_no_alarm(tmp_path: Path) -> None:
+    """Many words, counts, zeros, gaps and amounts in the thousands are traits of raw data."""
+    rng = np.random.default_rng(4)
+    n = 800
+    place = [f"place {k:02d}" for k in rng.integers(0, 50, n)]
+    amount = np.round(np.exp(rng.normal(9, 0.8, n)), 2)
+    gain = np.where(rng.random(n) < 0.9, 0, rng.integers(100, 5000, n))
+    gaps = ["" if rng.random() < 0.1 else str(v) for v in rng.normal(size=n).round(3)]
+    years = rng.integers(1, 18, n)
+    score = np.log(amount) - 9 + 0.2 * (years - 9) + rng.logistic(size=n) * 0.4
+    label = ["yes" if value > 0 else "no" for value in score]
+    told = ["yes" if value > 0 else "no" for value in np.log(amount) - 9 + 0.2 * (years - 9)]
+    columns = {"place": place, "amount": list(amount), "gain": list(gain), "gaps": gaps, "years": list(years)}
+    write_tables(tmp_path, columns, label, told)
+    found = look(tmp_path)
+    assert found.findings["feature_statistics"].verdict == "pass", found.findings["feature_statistics"].summary
+    assert not failed(found), {name: found.findings[name].summary for name in failed(found)}
+
+
+def test_words_that_training_never_had_are_seen(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    words = [*rng.choice(["a", "b", "c"], 200), *rng.choice(["a", "b", "c", "d"], 200)]
+    label = [int(v) for v in rng.integers(0, 2, 400)]
+    write_tables(tmp_path, {"word": words, "x": list(rng.normal(size=400))}, label, label)
+    found = look(tmp_path).findings["encoder_version_match"]
+    assert found.verdict == "fail" and found.statistic == "unseen_codes"
+
+
+def test_positions_within_a_file_are_no_ids(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.csv").write_text(
+            "row_id,x,label\n" + "".join(f"{k},{k * 0.1},{k % 2}\n" for k in range(60))
+        )
+    found = read_run(tmp_path)
+    assert "train.row_id" not in found.view.arrays and any("position" in note for note in found.notes)
+
+
+def test_our_own_layout_gives_what_the_arrays_give(tmp_path: Path) -> None:
+    view = read_run(RUNS / "tables" / "healthy").view
+    header = {"arrays": [{"name": k, "shape": list(v.shape)} for k, v in view.arrays.items()], "meta": dict(view.meta)}
+    text = json.dumps(header).encode()
+    body = b"".join(values.astype("<f8").tobytes() for values in view.arrays.values())
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / "record.bin").write_bytes(struct.pack("<Q", len(text)) + text + body)
+    (tmp_path / "outputs" / "eval_results.json").write_text(view.artifacts["eval_results.json"])
+    found = look(tmp_path)
+    for name, check in checks().items():
+        assert found.findings[name].as_dict() == check.run(view).as_dict()
 
 
 # ------------------------------------------------------------------ the command

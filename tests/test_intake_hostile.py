@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 from mlops_debugger.checks import VERDICTS
 from mlops_debugger.cli import app
 from mlops_debugger.errors import IntakeError
-from mlops_debugger.intake import Diagnosis, _blocks, _files, _wire, diagnose, html, read_run
+from mlops_debugger.intake import Diagnosis, _blocks, _files, _svg, _wire, diagnose, html, read_run
 from mlops_debugger.intake.readers import arrays as npz
 
 RUNS = Path(__file__).parent / "data" / "own_runs"
@@ -437,3 +437,18 @@ def test_words_where_a_store_should_hold_numbers(tmp_path: Path) -> None:
     base.commit()
     base.close()
     assert look(tmp_path) is None
+
+
+def test_dates_of_any_year(tmp_path: Path) -> None:
+    for split, year in (("train", "-1"), ("test", "9999-12-31")):
+        rows = "".join(f"{number},{year if number % 2 else '2026-01-01'},{number % 2}\n" for number in range(40))
+        (tmp_path / f"{split}.csv").write_text("x,timestamp,label\n" + rows)
+    assert look(tmp_path) is not None
+
+
+def test_pictures_of_numbers_beyond_all_bounds() -> None:
+    largest = np.finfo(float).max
+    for values in ([1.0, largest], [largest, 1e-320], [-largest, largest], [np.nan, np.inf, 2.0], [0.0, 0.0]):
+        for picture in (_svg.curves, _svg.histogram):
+            drawn = picture([("a", np.array(values))])
+            assert "<svg" in drawn and "nan" not in drawn and "inf" not in drawn

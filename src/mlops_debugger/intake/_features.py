@@ -2,8 +2,8 @@
 
 A table shows columns as they were before the pipeline. So numeric ones are put on the scale of the training rows
 (mean 0, standard deviation 1, cut at ±10), which leaves every comparison between splits as it was, and says nothing of
-the scale that the model got; words become codes. Columns that take one value over and over are marked as such: that is
-a trait of the raw data and no sign of clipping or filling.
+the scale that the model got; words become codes. Columns that take one value over and over, or few whole numbers, are
+marked as such: that is a trait of the raw data and no sign of clipping or filling.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from mlops_debugger.intake._labels import word
 FloatArray = NDArray[np.float64]
 _FEW_VALUES = 20
 _MAX_CODES = 200
+_OWN_CODES = 17
 _MODAL = 0.05
 _BOUND = 10.0
 _MAX_CELLS = 20_000_000
@@ -64,13 +65,11 @@ def _column(parts: Mapping[str, Any], first: str) -> tuple[dict[str, FloatArray]
     """The column as numbers by split, and its kind."""
     numbers = {split: _numbers(part) for split, part in parts.items()}
     if any(part is None for part in numbers.values()):
-        return _codes(parts)
+        return _codes(parts, first)
     raw = {split: part for split, part in numbers.items() if part is not None}
     known = raw[first][np.isfinite(raw[first])]
     everything = np.concatenate([part[np.isfinite(part)] for part in raw.values()])
-    if np.all(everything == np.round(everything)) and np.unique(everything).size <= _FEW_VALUES:
-        gap = float(everything.max()) + 1 if everything.size else 0.0
-        return {split: np.where(np.isfinite(part), part, gap) for split, part in raw.items()}, "category"
+    few = bool(np.all(everything == np.round(everything))) and np.unique(everything).size <= _FEW_VALUES
     with np.errstate(all="ignore"):
         middle = float(np.median(known)) if known.size else 0.0
         mean, spread = (float(known.mean()), float(known.std())) if known.size else (0.0, 0.0)
@@ -82,7 +81,7 @@ def _column(parts: Mapping[str, Any], first: str) -> tuple[dict[str, FloatArray]
             for split, part in raw.items()
         }
     counts = np.unique(used[first], return_counts=True)[1]
-    return used, "mixed" if counts.max() >= max(2, _MODAL * len(used[first])) else "numeric"
+    return used, "mixed" if few or counts.max() >= max(2, _MODAL * len(used[first])) else "numeric"
 
 
 def _numbers(part: Any) -> FloatArray | None:
@@ -92,11 +91,18 @@ def _numbers(part: Any) -> FloatArray | None:
     return np.asarray(part.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def _codes(parts: Mapping[str, Any]) -> tuple[dict[str, FloatArray], str] | None:
+def _codes(parts: Mapping[str, Any], first: str) -> tuple[dict[str, FloatArray], str] | None:
     words = {split: [word(value) for value in part] for split, part in parts.items()}
     seen = sorted({name for part in words.values() for name in part})
     total = sum(len(part) for part in words.values())
     if len(seen) > min(_MAX_CODES, max(2, total // 2)):
         return None
-    at = {name: float(place) for place, name in enumerate(seen)}
-    return {split: np.array([at[name] for name in part]) for split, part in words.items()}, "category"
+    # The commonest have a code of their own, the others share one, and so do words that the first split never had:
+    # codes stay small, since nothing but the number of words would make them large.
+    common, counts = np.unique(words[first], return_counts=True)
+    kept = sorted(common[np.argsort(-counts, kind="stable")][:_OWN_CODES])
+    at = {str(name): float(place - _OWN_CODES // 2) for place, name in enumerate(kept)}
+    others = dict.fromkeys(map(str, common), float(_OWN_CODES - _OWN_CODES // 2))
+    unseen = float(_OWN_CODES - _OWN_CODES // 2 + 1)
+    codes = {**others, **at}
+    return {split: np.array([codes.get(name, unseen) for name in part]) for split, part in words.items()}, "category"

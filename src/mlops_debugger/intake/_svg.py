@@ -24,7 +24,7 @@ def curves(series: Series) -> str:
     if not series:
         return ""
     known = np.concatenate([values[np.isfinite(values)] for _, values in series])
-    log = bool(known.min() > 0 and np.log10(known.max() / known.min()) > _DECADES)
+    log = bool(known.min() > 0 and np.log10(known.max()) - np.log10(known.min()) > _DECADES)
     known = np.log10(known) if log else np.clip(known, -1e300, 1e300)
     low, high = _range(known)
     longest = max(len(values) for _, values in series)
@@ -96,7 +96,7 @@ def _runs(at: NDArray[np.int64], there: NDArray[np.bool_]) -> list[list[int]]:
 
 
 def _tick(value: float, log: bool) -> str:
-    return f"{10**value:.3g}" if log else f"{value:.3g}"
+    return f"{10.0 ** min(value, 308.0):.3g}" if log else f"{value:.3g}"
 
 
 def _x(share: float) -> float:

@@ -160,11 +160,14 @@ def _seconds(column: Any) -> FloatArray | None:
     values = numeric(column)
     if values is not None:
         return values
-    times = pandas.to_datetime(column, errors="coerce", utc=True, format="ISO8601")
-    if times.isna().mean() > 0.5:
+    try:
+        times = pandas.to_datetime(column, errors="coerce", utc=True, format="ISO8601")
+        # In milliseconds every year that can be written fits; nanoseconds end in 2262.
+        counts = times.dt.as_unit("ms").astype("int64").to_numpy()
+    except (ValueError, OverflowError):
         return None
-    found = (times - pandas.Timestamp(0, tz="UTC")).dt.total_seconds()
-    return np.asarray(found.to_numpy(dtype=np.float64, na_value=np.nan))
+    missing = times.isna().to_numpy()
+    return None if missing.mean() > 0.5 else np.where(missing, np.nan, counts / 1000.0)
 
 
 def _kind(arrays: Mapping[str, FloatArray], meta: Mapping[str, Any]) -> str:
