@@ -172,3 +172,13 @@ def test_records_are_plain_numbers(pool: TrainerPool) -> None:
     assert {"test.row_id", "test.prediction", "test.score", "epoch.train_loss", "initial.loss"} <= set(
         result.record.arrays
     )
+
+
+@pytest.mark.parametrize(
+    "shape", ["[1e999]", "[-1]", "[0, 99999999999999999999]", "[0,0,0,0,0]", "[0, 67108864, 67108864, 67108864]"]
+)
+def test_a_record_of_an_absurd_shape_is_refused(shape: str, tmp_path: Path) -> None:
+    header = f'{{"arrays": [{{"name": "x", "shape": {shape}}}], "meta": {{}}}}'.encode()
+    (tmp_path / "record.bin").write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(RecordError, match=r"record\.bin"):
+        read_record(tmp_path / "record.bin")

@@ -17,6 +17,7 @@ from mlops_debugger.errors import RecordError
 
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 _MAX_HEADER_BYTES = 4 * 1024 * 1024
+_MAX_SIDES = 4
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,12 @@ def read_record(path: Path) -> Record:
         header = json.loads(raw[8 : 8 + length])
         declared = [(str(item["name"]), tuple(int(side) for side in item["shape"])) for item in header["arrays"]]
         meta = dict(header["meta"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise RecordError(f"{path.name}: the header is not as documented ({type(error).__name__})") from None
-    if any(side < 0 for _, shape in declared for side in shape):
-        raise RecordError(f"{path.name}: negative shapes")
+    if any(not 0 <= side <= MAX_RECORD_BYTES for _, shape in declared for side in shape):
+        raise RecordError(f"{path.name}: expected sides from 0 to {MAX_RECORD_BYTES}, found a negative or larger one")
+    if any(len(shape) > _MAX_SIDES for _, shape in declared):
+        raise RecordError(f"{path.name}: expected arrays of at most {_MAX_SIDES} sides, found more")
     expected = 8 + length + 8 * sum(math.prod(shape) for _, shape in declared)
     if expected != len(raw):
         raise RecordError(f"{path.name}: the header declares {expected} bytes, found {len(raw)}")
@@ -56,6 +59,9 @@ def read_record(path: Path) -> Record:
     offset = 8 + length
     for name, shape in declared:
         count = math.prod(shape)
-        arrays[name] = np.frombuffer(raw, "<f8", count, offset).reshape(shape)
+        try:
+            arrays[name] = np.frombuffer(raw, "<f8", count, offset).reshape(shape)
+        except ValueError:  # no values, and sides whose product no machine could address
+            raise RecordError(f"{path.name}: expected a shape that an array can have, found {shape}") from None
         offset += 8 * count
     return Record(arrays, meta)

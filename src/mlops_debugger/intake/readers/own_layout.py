@@ -51,8 +51,6 @@ def read(folder: Folder, candidate: Candidate) -> Source:
             files.append(file)
         except RecordError as error:
             notes.append(f"left out: {error}")
-        except (ValueError, OverflowError):
-            notes.append(f"left out: {file}: expected the arrays that its header declares, found none of such a shape")
     config = folder.yaml(file) if "config.yaml" in artifacts and (file := _first(folder, "config.yaml")) else {}
     history = _logged(artifacts.get("train.log", ""))
     if "Traceback (most recent call last)" in artifacts.get("train.log", ""):
