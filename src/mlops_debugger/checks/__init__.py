@@ -22,9 +22,9 @@ Verdict = Literal["pass", "warn", "fail", "not_applicable"]
 VERDICTS: tuple[Verdict, ...] = ("not_applicable", "pass", "warn", "fail")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RunView:
-    """A run as an engineer finds it.
+    """A run as an engineer finds it. Views are equal only to themselves, so what is computed on one can be kept.
 
     `artifacts` maps artifact names to their text (absent where the run did not write one). `arrays` are float64
     arrays by dotted name, `meta` what the run noted beside them; both as docs/run-folder.md lists them, all optional.
@@ -40,7 +40,9 @@ class Finding:
     """What a check saw: evidence, never the cause.
 
     `statistic` names the decisive number and `value` is it; `threshold` is the bound that it was held against, in the
-    same unit; `n` how many things it was computed on. `worst` lists up to five worst offenders as (name, value).
+    same unit; `n` how many things it was computed on. `healthy` is the range that healthy runs keep to ("at most 0.05")
+    and `p` the corrected p-value where the statistic has a test. `worst` lists up to five worst offenders as (name,
+    value).
     `not_applicable` findings name the missing input in `summary`.
     """
 
@@ -52,6 +54,8 @@ class Finding:
     summary: str
     worst: tuple[tuple[str, float], ...] = ()
     compared: str = ""
+    healthy: str = ""
+    p: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain data, numbers rounded to four digits that count."""
@@ -60,6 +64,8 @@ class Finding:
             "statistic": self.statistic,
             "value": _rounded(self.value),
             "threshold": _rounded(self.threshold),
+            "healthy": self.healthy,
+            "p_value": _rounded(self.p),
             "n": self.n,
             "summary": self.summary,
             "compared": self.compared,

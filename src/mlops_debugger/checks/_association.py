@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,7 @@ class Associations:
     n: int
 
 
+@functools.lru_cache(maxsize=2)
 def inputs(view: RunView) -> tuple[dict[str, FloatArray], list[str]]:
     """Input columns by split, and their names: features, or for texts the presence of the commonest tokens."""
     found = {split: rows for split in SPLITS if (rows := features(view, split)) is not None}
@@ -121,6 +123,7 @@ def targets(view: RunView, split: str) -> tuple[FloatArray, IntArray] | None:
     return (position[known, None] == np.arange(position.max() + 1)).astype(float), np.flatnonzero(known)
 
 
+@functools.lru_cache(maxsize=2)
 def associations(view: RunView) -> dict[str, Associations]:
     """Associations by split, inputs and targets in the same order everywhere."""
     rows_by_split, names = _all_inputs(view)

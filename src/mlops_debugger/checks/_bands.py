@@ -60,6 +60,11 @@ class Band:
             return (value - self.healthy) / span
         return 0.0 if value == bound else 1.0 + abs(value - bound)
 
+    @property
+    def range(self) -> str:
+        """What healthy runs keep to, in words."""
+        return f"at {'most' if self.upward else 'least'} {self.warn:.4g}"
+
     def verdict(self, value: float) -> Verdict:
         if self.excess(value, self.fail) > 1.0:
             return "fail"
@@ -161,7 +166,16 @@ def decide(check: str, where: Sequence[str], found: Sequence[Measure], left_out:
         compared += f" (not computable: {', '.join(left_out)})"
     worst = first.measure.worst[: 5 - min(len(others), 2)] + tuple((r.measure.name, r.value) for r in others)
     return Finding(
-        first.verdict, first.measure.name, first.value, first.bound, first.measure.n, summary, worst[:5], compared
+        first.verdict,
+        first.measure.name,
+        first.value,
+        first.bound,
+        first.measure.n,
+        summary,
+        worst[:5],
+        compared,
+        first.healthy,
+        first.measure.p,
     )
 
 
@@ -171,6 +185,7 @@ class _Rated:
     value: float
     verdict: Verdict
     bound: float
+    healthy: str
     order: tuple[int, bool, float]
 
     @classmethod
@@ -181,7 +196,7 @@ class _Rated:
         bound = limits.fail if verdict == "fail" else limits.warn
         excess = limits.excess(value, bound) if found.significant else 0.0
         rank = {"pass": 0, "warn": 1, "fail": 2}[verdict]
-        return cls(found, value, verdict, bound, (rank, rank > 0 and limits.scale == "exact", excess))
+        return cls(found, value, verdict, bound, limits.range, (rank, rank > 0 and limits.scale == "exact", excess))
 
 
 def _cut(value: float) -> float:

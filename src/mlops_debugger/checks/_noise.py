@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -33,19 +34,20 @@ _LEAST = 60
 class Opinion:
     """Out-of-fold answers of an independent model on training rows (file order), and its answers on held-out rows.
 
-    `held_out` maps a split to (target, answer). `group` and `row` are the rows' groups and ids, where there are any.
+    `held_out` maps a split to (positions of the rows that were asked about, target, answer). `group` and `row` are the
+    rows' groups and ids, where there are any.
     """
 
     target: IntArray
     answer: IntArray
     row: FloatArray
     group: FloatArray | None
-    held_out: dict[str, tuple[IntArray, IntArray]]
+    held_out: dict[str, tuple[IntArray, IntArray, IntArray]]
 
 
 def independent(view: RunView) -> Iterator[Measure]:
     """Everything that follows from one set of out-of-fold answers."""
-    opinion = _ask(view)
+    opinion = opinion_on(view)
     if opinion is None:
         return
     yield from _level(opinion)
@@ -54,7 +56,9 @@ def independent(view: RunView) -> Iterator[Measure]:
     yield from _slices(opinion)
 
 
-def _ask(view: RunView) -> Opinion | None:
+@functools.lru_cache(maxsize=2)
+def opinion_on(view: RunView) -> Opinion | None:
+    """Ask an independent model; None where the run has too few rows with labels, or no labels."""
     rows, target = features(view, "train"), labels(view, "train")
     if rows is None or target is None or len(rows) != len(target):
         return None
@@ -83,7 +87,11 @@ def _ask(view: RunView) -> Opinion | None:
         chosen = np.flatnonzero(truth >= 0)
         chosen = chosen[sample(len(chosen), 800, "noise")]
         if chosen.size >= 30:
-            held_out[split] = (truth[chosen], whole.predict(_prepare(other[chosen], kind, tokens)).astype(np.int64))
+            held_out[split] = (
+                chosen,
+                truth[chosen],
+                whole.predict(_prepare(other[chosen], kind, tokens)).astype(np.int64),
+            )
     return Opinion(target[kept], answer, row[kept], group, held_out)
 
 
@@ -112,7 +120,7 @@ def _level(opinion: Opinion) -> Iterator[Measure]:
     )
     yield Measure("independent_error", relative, n, says, where)
     gaps = []
-    for split, (target, answer) in opinion.held_out.items():
+    for split, (_, target, answer) in opinion.held_out.items():
         other = float(np.mean(answer != target))
         pooled = (error * n + other * len(target)) / (n + len(target))
         spread = np.sqrt(max(pooled * (1 - pooled), 1e-9) * (1 / n + 1 / len(target)))
@@ -131,7 +139,7 @@ def _cells(opinion: Opinion) -> Iterator[Measure]:
     width = int(max(opinion.target.max(), opinion.answer.max())) + 1
     mine = _confusion(opinion.target, opinion.answer, width)
     found = []
-    for split, (target, answer) in opinion.held_out.items():
+    for split, (_, target, answer) in opinion.held_out.items():
         kept = (target < width) & (answer < width)
         theirs = _confusion(target[kept], answer[kept], width)
         counts = [table.sum(axis=1, keepdims=True) for table in (mine, theirs)]

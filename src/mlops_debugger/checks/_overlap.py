@@ -16,7 +16,11 @@ from mlops_debugger.checks._common import (
     SPLITS,
     FloatArray,
     Measure,
+    columns,
     features,
+    finite,
+    is_regression,
+    labels,
     largest,
     sample,
     text,
@@ -193,6 +197,46 @@ def groups(view: RunView) -> Iterator[Measure]:
         )
         found.append(Measure("group_overlap", value, len(other), says, f"groups of train and {split}"))
     yield from largest(found)
+
+
+def seen_rows(view: RunView) -> Iterator[Measure]:
+    """Are held-out rows answered better where training has seen their inputs, or their group?"""
+    found = []
+    for split in HELD_OUT:
+        wrong = _wrongness(view, split)
+        if wrong is None:
+            continue
+        for what in ("row_hash", "row_id", "group"):
+            known, other = vector(view, f"train.{what}"), vector(view, f"{split}.{what}")
+            if known is None or other is None or len(other) != len(wrong):
+                continue
+            seen = np.isin(other, known)
+            if min(seen.sum(), (~seen).sum()) < 20 or wrong.mean() <= 0:
+                continue
+            lead = float(wrong[~seen].mean() - wrong[seen].mean())
+            p = float(stats.ttest_ind(wrong[~seen], wrong[seen], equal_var=False, alternative="greater").pvalue)
+            says = (
+                f"The {int(seen.sum())} {split} rows whose {what.replace('_', ' ')} occurs in training have an error "
+                f"of {wrong[seen].mean():.3g}, the {int((~seen).sum())} others one of {wrong[~seen].mean():.3g}."
+            )
+            where = f"answers of {split} on seen and unseen rows"
+            found.append(Measure("seen_rows_lead", lead, int(seen.sum()), says, where, (), min(1.0, 6 * p)))
+    yield from largest(found)
+
+
+def _wrongness(view: RunView, split: str) -> FloatArray | None:
+    """Per row 1 for a wrong class and 0 for a right one, or the absolute error in standard deviations of the target."""
+    if is_regression(view):
+        target, answer = columns(view, f"{split}.target"), columns(view, f"{split}.prediction")
+        if target is None or answer is None or target.shape != answer.shape:
+            return None
+        target, answer = finite(target), finite(answer)
+        error: FloatArray = np.abs(target - answer).mean(axis=1) / max(float(target.std()), 1e-12)
+        return error
+    position, told = labels(view, split), labels(view, split, "prediction")
+    if position is None or told is None or len(position) != len(told):
+        return None
+    return np.where(position == told, 0.0, 1.0)
 
 
 def times(view: RunView) -> Iterator[Measure]:

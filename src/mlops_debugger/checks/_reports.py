@@ -31,8 +31,11 @@ _NAMES = {
     "roc_auc": "auc",
     "log_loss": "loss",
 }
-ERRORS = frozenset({"mae", "rmse", "mse", "loss"})  # lower is better
-KNOWN = frozenset({"accuracy", "f1", "macro_f1", "micro_f1", "weighted_f1", "balanced_accuracy", "auc", "r2"}) | ERRORS
+ERRORS = frozenset({"mae", "rmse", "mse", "loss"})
+SCORES = frozenset({"accuracy", "f1", "binary_f1", "macro_f1", "micro_f1", "weighted_f1", "balanced_accuracy"})
+KNOWN = SCORES | ERRORS | {"auc", "r2"}
+_ERROR_WORDS = ERRORS | {"rmsle", "mape", "smape", "mase", "error", "err", "wer", "cer", "perplexity", "ppl"}
+_ERROR_WORDS |= {"deviance", "brier", "distance"}
 _KEYS = ("primary_metric", "metric", "headline_metric")
 
 
@@ -49,6 +52,11 @@ def plain(name: object) -> str:
     """A metric's name as this module calls it."""
     word = str(name).strip().lower().replace("-", "_").replace(" ", "_")
     return _NAMES.get(word, word)
+
+
+def is_error(name: str) -> bool:
+    """Whether lower is better."""
+    return not _ERROR_WORDS.isdisjoint(name.split("_"))
 
 
 def parsed(view: RunView, artifact: str) -> dict[str, object]:
@@ -122,7 +130,7 @@ def recomputed(view: RunView, split: str) -> dict[str, float]:
     labelled = answers(view, split)
     if labelled is None:
         return {}
-    found = _classification(*labelled)
+    found = scores_of(confusion(*labelled))
     probabilities = scores(view, split)
     if probabilities is not None:
         score, target = probabilities
@@ -140,10 +148,17 @@ def _regression(target: FloatArray, prediction: FloatArray) -> dict[str, float]:
     return found | ({"r2": 1 - mse / spread} if spread > 0 else {})
 
 
-def _classification(target: IntArray, prediction: IntArray) -> dict[str, float]:
+def confusion(target: IntArray, prediction: IntArray) -> FloatArray:
+    """Counts of true (rows) and predicted (columns) classes."""
     width = int(max(target.max(), prediction.max())) + 1
     table = np.zeros((width, width))
     np.add.at(table, (target, prediction), 1)
+    return table
+
+
+def scores_of(table: FloatArray) -> dict[str, float]:
+    """Metrics of a confusion table, by plain name."""
+    width = len(table)
     true, told, hit = table.sum(axis=1), table.sum(axis=0), np.diag(table)
     used = true + told > 0
     f1 = (2 * hit / np.maximum(true + told, 1))[used]

@@ -73,12 +73,20 @@ def distributions(view: RunView) -> Iterator[Measure]:
         says = (
             f"The standard deviation of {names[at]} is {sd_first[at]:.3g} on train and {sd_other[at]:.3g} on {split}."
         )
-        spread.append(Measure("spread_ratio", float(fold[at]), n, says, where, ranked(names, fold)))
+        error = np.sqrt(_log_sd_variance(first[:, at]) + _log_sd_variance(other[:, at]))
+        p = min(1.0, float(2 * stats.norm.sf(np.log(fold[at]) / error)) * len(names) * 2) if error > 0 else 1.0
+        spread.append(Measure("spread_ratio", float(fold[at]), n, says, where, ranked(names, fold), p))
         changed = float(np.mean((moved > 0.5) | (fold > 2)))
         says = f"{changed:.0%} of the features have another mean (by over 0.5 SD) or spread (over 2-fold) on {split}."
         breadth.append(Measure("features_shifted", changed, n, says, where))
     for found in (distance, shift, spread, breadth):
         yield from largest(found)
+
+
+def _log_sd_variance(column: FloatArray) -> float:
+    """Variance of the logarithm of a standard deviation, which far values make large."""
+    kurtosis = float(stats.kurtosis(column, fisher=False)) if column.std() > 0 else 1.0
+    return max(kurtosis - 1, 0.0) / (4 * len(column))
 
 
 def _varied(rows: FloatArray) -> BoolArray:
@@ -170,6 +178,44 @@ def relations(view: RunView) -> Iterator[Measure]:
             )
         )
     yield from largest(measures)
+
+
+def in_time_order(view: RunView) -> Iterator[Measure]:
+    """Do the inputs of a series go on from one row to the next as they do on train?"""
+    if text(view, "kind") != "series":
+        return
+    found = []
+    for _, split in pairs():
+        both = _both(view, split)
+        times = [vector(view, f"{name}.time") for name in ("train", split)]
+        if both is None or any(t is None or len(t) != len(part) for t, part in zip(times, both, strict=True)):
+            continue
+        varied = np.flatnonzero(_varied(both[0]) & _varied(both[1]))
+        if not varied.size or len(both[1]) < 40:
+            continue
+        one, other = (
+            _next_row(part[np.argsort(t, kind="stable")][:, varied])
+            for part, t in zip(both, times, strict=True)
+            if t is not None
+        )
+        names = [feature_names(view, both[0].shape[1])[int(j)] for j in varied]
+        gap = np.abs(one - other)
+        at = int(np.argmax(gap))
+        says = (
+            f"From one row to the next, {names[at]} correlates {one[at]:.2f} with itself on train and {other[at]:.2f} "
+            f"on {split}."
+        )
+        where = f"{len(names)} inputs of train and {split} in time order"
+        found.append(Measure("autocorrelation_change", float(gap[at]), len(both[1]), says, where, ranked(names, gap)))
+    yield from largest(found)
+
+
+def _next_row(rows: FloatArray) -> FloatArray:
+    """Correlation of every column with itself one row later; 0 for a constant."""
+    centred = rows - rows.mean(axis=0)
+    norm = np.sqrt((centred[:-1] ** 2).sum(axis=0) * (centred[1:] ** 2).sum(axis=0))
+    product = (centred[:-1] * centred[1:]).sum(axis=0)
+    return np.asarray(np.divide(product, norm, out=np.zeros_like(norm), where=norm > 0), dtype=np.float64)
 
 
 def images(view: RunView) -> Iterator[Measure]:

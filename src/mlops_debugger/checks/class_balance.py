@@ -1,7 +1,7 @@
 """Are classes, and rows, balanced across splits, and are they answered in proportion?
 
 Evidence: class shares by split (total variation distance with a chi² test, since chi² alone grows with n), predicted
-against true shares, recall by class, and how many of the prepared rows each split got.
+against true shares, recall by class, how many of the prepared rows each split got, and which classes lost rows before.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from scipy import stats
 from mlops_debugger.checks import Finding, NamedCheck, RunView, _bands
 from mlops_debugger.checks._common import (
     HELD_OUT,
+    MAX_CLASSES,
     SPLITS,
     FloatArray,
     IntArray,
@@ -24,6 +25,7 @@ from mlops_debugger.checks._common import (
     mapping,
     number,
     pairs,
+    positions,
     ranked,
     rows_of,
     vector,
@@ -178,6 +180,43 @@ def _sizes(view: RunView) -> Iterator[Measure]:
         yield Measure("removed_rows", removed, int(min(source, 1e9)), says, "rows read and rows after cleaning")
 
 
+def _removed(view: RunView) -> Iterator[Measure]:
+    """Which classes lost rows on the way from the source into the splits?"""
+    source = vector(view, "source.class_counts")
+    if source is None or len(source) > MAX_CLASSES or not np.isfinite(source).all() or (source < 0).any():
+        return
+    kept = _kept_by_class(view, len(source))
+    if kept is None or not kept.sum() > 0:
+        return
+    kept = np.minimum(kept, source)
+    listed = words(view, "source_classes")
+    names = listed if len(listed) == len(source) else [f"class {i}" for i in range(len(source))]
+    share = np.divide(kept, source, out=np.zeros_like(kept), where=source > 0)
+    overall = float(kept.sum() / source.sum())
+    gap = np.where(source >= 20, np.abs(share - overall), 0.0)
+    at = int(np.argmax(gap))
+    table = np.vstack([kept, source - kept])[:, source > 0]
+    decided = table.shape[1] > 1 and bool((table.sum(axis=1) > 0).all())
+    p = float(stats.chi2_contingency(table)[1]) if decided else 1.0
+    says = f"{share[at]:.1%} of the source rows of {names[at]} are in a split, {overall:.1%} of all source rows are."
+    where = f"class counts of the source (n={int(source.sum())}) and of all splits (n={int(kept.sum())})"
+    yield Measure("removed_by_class", float(gap[at]), int(source.sum()), says, where, ranked(names, gap), p)
+
+
+def _kept_by_class(view: RunView, width: int) -> FloatArray | None:
+    """Rows of every source class in the splits, each row once."""
+    found = []
+    for split in SPLITS:
+        row, raw = vector(view, f"{split}.row_id"), vector(view, f"{split}.source_target")
+        if row is not None and raw is not None and len(row) == len(raw):
+            found.append(np.column_stack([row, raw]))
+    if not found:
+        return None
+    rows = np.vstack(found)
+    _, first = np.unique(rows[:, 0], return_index=True)
+    return _counts(positions(rows[first, 1]), width)
+
+
 def _unlabelled(view: RunView) -> Iterator[Measure]:
     found = []
     for split in SPLITS:
@@ -190,7 +229,7 @@ def _unlabelled(view: RunView) -> Iterator[Measure]:
     yield from largest(found)
 
 
-PARTS: tuple[_bands.Part, ...] = (_between_splits, _rarest, _predicted, _recall, _sizes, _unlabelled)
+PARTS: tuple[_bands.Part, ...] = (_between_splits, _rarest, _predicted, _recall, _sizes, _removed, _unlabelled)
 
 
 def run(view: RunView) -> Finding:

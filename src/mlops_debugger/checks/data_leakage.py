@@ -1,8 +1,9 @@
 """Do splits share rows, groups or times, and does an input know the target too well?
 
-Evidence: overlap by row id, equal inputs and near neighbours (against chance from shuffled columns), groups, times; the
-strongest single input (rank correlation, AUC; single tokens of texts), one that relates to the target in training only,
-and repeated values that stand for a class.
+Evidence: overlap by row id, equal inputs and near neighbours (against chance from shuffled columns), groups, times;
+errors on held-out rows that training has seen against those on others; the strongest single input (rank correlation,
+AUC; single tokens of texts) against all others together; one that relates to the target in training only, and repeated
+values that stand for a class.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy import stats
+from sklearn.model_selection import StratifiedKFold
 
 from mlops_debugger.checks import Finding, NamedCheck, RunView, _bands, _copies, _overlap
-from mlops_debugger.checks._association import associations, auc, fisher, inputs, targets
+from mlops_debugger.checks._association import associations, auc, classifier, fisher, inputs, targets
 from mlops_debugger.checks._common import (
+    BoolArray,
     FloatArray,
     IntArray,
     Measure,
@@ -26,9 +29,12 @@ from mlops_debugger.checks._common import (
     largest,
     pairs,
     ranked,
+    sample,
     text,
     vector,
 )
+
+_STRONG = 0.9  # |2 AUC - 1| from which a single input is held against all others
 
 
 def _single_input(view: RunView) -> Iterator[Measure]:
@@ -61,6 +67,45 @@ def _single_input(view: RunView) -> Iterator[Measure]:
     where = f"{len(names)} inputs and the target of train"
     yield Measure("single_input_separation", float(by_input[at]), len(used), says, where, worst)
     yield Measure("single_input_lead", float(by_input[at]) - second, len(used), says, where, worst)
+    if by_input[at] > _STRONG:
+        input_at = _strongest(used, answer[0])[at]
+        yield _beyond_rest(view, used, answer[0][:, usual[int(separation[at].argmax())]] > 0, input_at, names[input_at])
+
+
+def _beyond_rest(view: RunView, rows: FloatArray, positive: BoolArray, at: int, name: str) -> Measure:
+    """Does a strong input tell more than all others together? In easy data that are sound the others know too."""
+    chosen = sample(len(rows), 800, "rest")
+    rows, positive = rows[chosen], positive[chosen]
+    others = np.delete(rows, at, axis=1)
+    alone = max(auc(rows[:, at], positive), auc(-rows[:, at], positive))
+    rest = 0.5
+    if others.shape[1] and min(positive.sum(), (~positive).sum()) >= 6:
+        score = np.zeros(len(positive))
+        for used, held in StratifiedKFold(3, shuffle=True, random_state=0).split(others, positive):
+            model = classifier(text(view, "kind")).fit(others[used], positive[used])
+            part = others[held]
+            score[held] = (
+                model.predict_proba(part)[:, 1] if hasattr(model, "predict_proba") else model.decision_function(part)
+            )
+        rest = max(0.5, auc(score, positive))
+    error = np.sqrt(sum(_auc_variance(value, positive) for value in (alone, rest)))
+    p = float(stats.norm.sf((alone - rest) / error)) if error > 0 else 0.0
+    says = (
+        f"{name} alone separates a class from the others with AUC {alone:.3f}; a model on all other inputs reaches "
+        f"{rest:.3f} out of fold."
+    )
+    where = f"{len(rows)} rows of train, {others.shape[1]} other inputs"
+    return Measure("single_input_beyond_rest", 2 * (alone - rest), len(rows), says, where, ((name, alone),), p)
+
+
+def _auc_variance(value: float, positive: BoolArray) -> float:
+    """After Hanley and McNeil (Radiology 143, 1982)."""
+    hits, misses = float(positive.sum()), float((~positive).sum())
+    if not hits or not misses:
+        return 0.0
+    one, two = value / (2 - value), 2 * value**2 / (1 + value)
+    spread = value * (1 - value) + (hits - 1) * (one - value**2) + (misses - 1) * (two - value**2)
+    return max(spread, 0.0) / (hits * misses)
 
 
 def _strongest(rows: FloatArray, answer: FloatArray, count: int = 8) -> list[int]:
@@ -178,6 +223,7 @@ PARTS: tuple[_bands.Part, ...] = (
     _overlap.near_rows,
     _overlap.groups,
     _overlap.times,
+    _overlap.seen_rows,
     _copies.known_too_early,
     _single_input,
     _training_only,

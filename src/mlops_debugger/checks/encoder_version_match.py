@@ -2,7 +2,7 @@
 
 Evidence: fingerprints of fitted state by stage (equality is exact), versions that the model card states where they are
 hashes too, and what the inputs show: ids and categories that training never saw, unknown tokens (two-proportion test,
-ratio above 2), and held-out inputs that are centred on themselves.
+ratio above 2; those that lower case would cure), and held-out inputs that are centred on themselves.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mlops_debugger.checks import Finding, NamedCheck, RunView, _bands
 from mlops_debugger.checks._association import padding
 from mlops_debugger.checks._common import (
     HELD_OUT,
+    SPLITS,
     FloatArray,
     IntArray,
     Measure,
@@ -94,6 +95,20 @@ def _unknown_tokens(view: RunView) -> Iterator[Measure]:
         says = f"{rates[1]:.1%} of the tokens of {split} are unknown, {rates[0]:.1%} of those of train."
         where = f"tokens of train and {split}"
         found.append(Measure("unknown_gap", 0.0 if alike else gap, int(counts[1][1]), says, where, (), min(1.0, p)))
+    yield from largest(found)
+
+
+def _curable_tokens(view: RunView) -> Iterator[Measure]:
+    """Unknown tokens that lower case, or the removal of blanks, would make known."""
+    found = []
+    for split in SPLITS:
+        share = vector(view, f"{split}.curable_share")
+        if share is None:
+            continue
+        curable, total = _token_counts(view, split, share)
+        value = float(curable / max(total, 1.0))
+        says = f"{value:.1%} of the tokens of {split} are unknown as they are, but known in lower case without blanks."
+        found.append(Measure("curable_unknowns", value, int(total), says, f"tokens of {split} and the vocabulary"))
     yield from largest(found)
 
 
@@ -183,7 +198,7 @@ def _self_centred(view: RunView) -> Iterator[Measure]:
     yield from largest(found)
 
 
-PARTS: tuple[_bands.Part, ...] = (_fingerprints, _unknown_tokens, _unseen, _self_centred)
+PARTS: tuple[_bands.Part, ...] = (_fingerprints, _unknown_tokens, _curable_tokens, _unseen, _self_centred)
 
 
 def run(view: RunView) -> Finding:

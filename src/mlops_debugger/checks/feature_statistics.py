@@ -179,6 +179,7 @@ PARTS: tuple[_bands.Part, ...] = (
     _shifts.distributions,
     _shifts.together,
     _shifts.relations,
+    _shifts.in_time_order,
     _shifts.images,
     _shifts.texts,
 )

@@ -15,6 +15,7 @@ from scipy.optimize import linear_sum_assignment
 
 from mlops_debugger.checks import Finding, NamedCheck, RunView, _bands, _copies, _mapping, _noise
 from mlops_debugger.checks._common import (
+    HELD_OUT,
     SPLITS,
     FloatArray,
     Measure,
@@ -26,6 +27,8 @@ from mlops_debugger.checks._common import (
     largest,
     vector,
 )
+from mlops_debugger.checks._margins import confusion_of, redrawn
+from mlops_debugger.checks._reports import confusion
 
 _SAME = 0.999  # correlation from which targets count as values of the source series
 
@@ -78,7 +81,21 @@ def _dependence(view: RunView) -> Iterator[Measure]:
     if len(held) > 1:
         gap = max(held) - min(held)
         says = f"The dependence of predictions on targets differs between validation and test ({what}: {listed})."
-        yield Measure("dependence_gap", gap, n, says, "prediction and target by split", worst)
+        p = _dependence_p(view, strength)
+        yield Measure("dependence_gap", gap, n, says, "prediction and target by split", worst, p)
+
+
+def _dependence_p(view: RunView, strength: dict[str, tuple[float, int]]) -> float:
+    """Two-sided p-value of equal dependence on the held-out splits."""
+    (one, n), (other, m) = (strength[split] for split in HELD_OUT)
+    if is_regression(view):
+        bend = np.diff(np.arctanh(np.clip([one, other], -0.999, 0.999)))[0]
+        error = float(np.sqrt(1 / max(n - 3, 1) + 1 / max(m - 3, 1)))
+        return float(2 * stats.norm.sf(abs(bend) / error))
+    tables = (confusion_of(view, split) for split in HELD_OUT)
+    spreads = [np.std(_cramers(redrawn(t, t.sum()))) for t in tables if t is not None]
+    error = float(np.sqrt(np.sum(np.square(spreads))))
+    return float(2 * stats.norm.sf(abs(one - other) / error)) if error > 0 else float(one == other)
 
 
 def _cramer(view: RunView, split: str) -> tuple[float, int] | None:
@@ -86,15 +103,21 @@ def _cramer(view: RunView, split: str) -> tuple[float, int] | None:
     pair = answers(view, split)
     if pair is None or len(pair[0]) < 30:
         return None
-    table = np.zeros((int(pair[0].max()) + 1, int(pair[1].max()) + 1))
-    np.add.at(table, pair, 1)
-    table = table[np.ix_(table.sum(axis=1) > 0, table.sum(axis=0) > 0)]
-    if min(table.shape) < 2:
-        return None
-    n, (r, k) = table.sum(), table.shape
-    phi = max(0.0, float(stats.chi2_contingency(table, correction=False)[0]) / n - (r - 1) * (k - 1) / (n - 1))
-    size = min(r - (r - 1) ** 2 / (n - 1), k - (k - 1) ** 2 / (n - 1)) - 1
-    return (min(1.0, float(np.sqrt(phi / size))), int(n)) if size > 0 else None
+    value = float(_cramers(confusion(*pair)[None])[0])
+    return None if np.isnan(value) else (value, len(pair[0]))
+
+
+def _cramers(tables: FloatArray) -> FloatArray:
+    """Bias-corrected Cramér's V of each table; NaN where a side has one class. Shape (tables, classes, classes)."""
+    n = tables.sum(axis=(1, 2))
+    true, told = tables.sum(axis=2), tables.sum(axis=1)
+    expected = true[:, :, None] * told[:, None, :] / n[:, None, None]
+    off = np.divide((tables - expected) ** 2, expected, out=np.zeros_like(tables), where=expected > 0)
+    r, k = ((side > 0).sum(axis=1).astype(float) for side in (true, told))
+    phi = np.maximum(0.0, off.sum(axis=(1, 2)) / n - (r - 1) * (k - 1) / (n - 1))
+    size = np.minimum(r - (r - 1) ** 2 / (n - 1), k - (k - 1) ** 2 / (n - 1)) - 1
+    known = (np.minimum(r, k) >= 2) & (size > 0)
+    return np.where(known, np.minimum(1.0, np.sqrt(phi / np.where(known, size, 1.0))), np.nan)
 
 
 def _correlation(view: RunView, split: str) -> tuple[float, int] | None:
@@ -128,7 +151,9 @@ def _calibration(view: RunView) -> Iterator[Measure]:
             f"Predictions on {split} average {prediction.mean():.4g}, targets {target.mean():.4g}: {bias:+.2f} SD "
             "apart."
         )
-        biases.append(Measure("prediction_bias", abs(bias), len(target), says, where))
+        # The rows of a series hang together, so its p-value is a little too small; the band allows for that.
+        p = float(stats.ttest_1samp((prediction - target).mean(axis=1), 0.0).pvalue) if bias else 1.0
+        biases.append(Measure("prediction_bias", abs(bias), len(target), says, where, (), min(1.0, 3 * p)))
     yield from largest(spreads)
     yield from largest(biases)
 

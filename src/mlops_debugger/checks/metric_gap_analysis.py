@@ -2,7 +2,7 @@
 
 Evidence: every reported metric computed again from predictions and targets (equal, or the report is about something
 else); gaps between training, validation, test and live against their sampling error; the agreed metric; the selected
-checkpoint; skill over naive answers; confidence.
+checkpoint; skill over naive answers and over a simple model; confidence; a second evaluation in another order.
 """
 
 from __future__ import annotations
@@ -13,17 +13,26 @@ import numpy as np
 from scipy import stats
 
 from mlops_debugger.checks import Finding, NamedCheck, RunView, _answers, _bands
-from mlops_debugger.checks._common import HELD_OUT, Measure, array, finite, largest, number, rows_of, vector
+from mlops_debugger.checks._common import (
+    HELD_OUT,
+    Measure,
+    array,
+    finite,
+    largest,
+    number,
+    rows_of,
+    vector,
+)
+from mlops_debugger.checks._margins import gap_between, sampling_error
 from mlops_debugger.checks._reports import (
-    ERRORS,
+    SCORES,
     agreed_metric,
     alternatives,
+    is_error,
     recomputed,
     report,
     reported_metric,
 )
-
-_SHARES = frozenset({"accuracy", "f1", "macro_f1", "micro_f1", "weighted_f1", "balanced_accuracy"})
 
 
 def _recomputed(view: RunView) -> Iterator[Measure]:
@@ -38,8 +47,8 @@ def _recomputed(view: RunView) -> Iterator[Measure]:
                 continue
             if name == "f1" and "binary_f1" in own and abs(value - own["binary_f1"]) < 1e-3:
                 continue
-            gap = abs(value - mine) / (1.0 if name in _SHARES or name == "auc" else max(abs(mine), 1e-9))
-            gap = 0.0 if abs(value - mine) <= 6e-5 + 5e-4 * abs(mine) * (name in ERRORS) else gap
+            gap = abs(value - mine) / (1.0 if name in SCORES or name == "auc" else max(abs(mine), 1e-9))
+            gap = 0.0 if abs(value - mine) <= 6e-5 + 5e-4 * abs(mine) * is_error(name) else gap
             meant = "macro f1" if name == "f1" else name
             says = (
                 f"eval_results.json reports {name} {value:.4g} on {split}; the saved answers give {meant} "
@@ -89,21 +98,6 @@ def _primary(view: RunView) -> str:
     return ""
 
 
-def _gap(name: str, better: float, worse: float) -> float:
-    """By how much the first number is better: in the metric's unit, for errors relative to their mean."""
-    if name in ERRORS:
-        return 2 * (worse - better) / max(abs(worse) + abs(better), 1e-12)
-    return better - worse
-
-
-def _error(name: str, first: float, n: float, second: float, m: float) -> float | None:
-    """Standard error of a difference of two shares."""
-    if name not in _SHARES or n < 1 or m < 1:
-        return None
-    p = (first * n + second * m) / (n + m)
-    return float(np.sqrt(max(p * (1 - p), 1e-6) * (1 / n + 1 / m)))
-
-
 def _gaps(view: RunView) -> Iterator[Measure]:
     """Between reported blocks."""
     stated, name = report(view), _primary(view)
@@ -120,7 +114,7 @@ def _gaps(view: RunView) -> Iterator[Measure]:
             continue
         a, b = blocks[one][name], blocks[other][name]
         n, m = (blocks[split].get("n", rows_of(view, split)) for split in (one, other))
-        error, gap = _error(name, a, n, b, m), _gap(name, a, b)
+        error, gap = sampling_error(view, name, (one, a, n), (other, b, m)), gap_between(name, a, b)
         p = None if error is None else float(stats.norm.sf(gap / error))
         says = f"{name} is {a:.4g} on {one} (n={n:g}) and {b:.4g} on {other} (n={m:g})."
         yield Measure(statistic, gap, int(min(n, m)), says, f"reported {name}", ((one, a), (other, b)), p)
@@ -137,7 +131,8 @@ def _training_gap(view: RunView) -> Iterator[Measure]:
         if name not in own or name not in other:
             continue
         n = rows_of(view, split)
-        error, gap = _error(name, own[name], rows_of(view, "train"), other[name], n), _gap(name, own[name], other[name])
+        sides = ("train", own[name], float(rows_of(view, "train"))), (split, other[name], float(n))
+        error, gap = sampling_error(view, name, *sides), gap_between(name, own[name], other[name])
         says = f"{name} from the saved answers is {own[name]:.4g} on train and {other[name]:.4g} on {split}."
         worst = (("train", own[name]), (split, other[name]))
         p = None if error is None else min(1.0, 2 * float(stats.norm.sf(gap / error)))
@@ -206,7 +201,7 @@ def _checkpoint(view: RunView) -> Iterator[Measure]:
     logged, name, block = vector(view, "epoch.val_metric"), _primary(view), report(view).blocks.get("validation", {})
     if logged is not None and used is not None and 1 <= used <= len(logged) and name in block:
         seen, value = float(finite(logged)[int(used) - 1]), block[name]
-        gap = abs(_gap(name, seen, value))
+        gap = abs(gap_between(name, seen, value))
         says = (
             f"The log gives {name} {seen:.4g} on validation for epoch {used:g}; eval_results.json reports {value:.4g}."
         )
@@ -248,6 +243,8 @@ PARTS: tuple[_bands.Part, ...] = (
     _checkpoint,
     _losses,
     _answers.baseline,
+    _answers.simple_model,
+    _answers.repeated,
     _answers.confidence,
     _answers.horizons,
 )

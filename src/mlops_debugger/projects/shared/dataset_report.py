@@ -26,6 +26,12 @@ def class_counts(names):
     return {str(value): int(count) for value, count in zip(values, counts)}
 
 
+def curable_share(words, table):
+    """Share of a text's words that are unknown only because of case, or of blanks around them."""
+    unknown = [word for word in words if word not in table]
+    return sum(word.strip().lower() in table for word in unknown) / max(len(words), 1)
+
+
 def write_dataset_report(dataset, source, splits, preparation):
     """Write dataset_stats.json.
 

@@ -10,12 +10,12 @@ import yaml
 import engine
 import model as taggers
 import preprocessing as prep
-from dataset_report import class_counts, describe_features, write_dataset_report
+from dataset_report import class_counts, curable_share, describe_features, write_dataset_report
 from scores import classification_scores
 from tracking import Run, fingerprint, row_hashes, write_json, write_record
 
 PARTS = ("train", "validation", "test")
-PREPARED = ("row_id", "group", "time", "row_hash", "source_target", "features", "target", "length", "unknown_share")
+PREPARED = ("row_id", "group", "time", "row_hash", "source_target", "features", "target", "length", "unknown_share", "curable_share")
 
 Tagger = namedtuple("Tagger", "config codebook net")
 
@@ -164,6 +164,7 @@ def describe(run, config, exported, parts, described, ids, tags, codebook, table
         run.record(f"{part}.target", encoded[part])
         run.record(f"{part}.length", lengths)
         run.record(f"{part}.unknown_share", unknown)
+        run.record(f"{part}.curable_share", [curable_share(token[:1], known) for line in described[part] for token in line])
     every = [tag for line in exported for tag in getattr(line, column).split()]
     source = {
         "lines": len(exported),
@@ -179,6 +180,7 @@ def describe(run, config, exported, parts, described, ids, tags, codebook, table
         "line_fields": list(fields),
     }
     write_dataset_report("address lines", source, splits, built)
+    run.record("source.class_counts", [source["classes"][name] for name in names])
 
     ordered = sorted(codebook.tag_ids, key=codebook.tag_ids.get)
     seen = dict(zip(encoded["test"].tolist(), [tag for line in parts["test"] for tag in getattr(line, column).split()]))
@@ -228,6 +230,9 @@ def evaluate(run, config, net, result, parts, ids, tags, classes):
         real = real_tokens(parts[part], ids[part].shape[1])
         run.record(f"{block}.score", probabilities[real])
         run.record(f"{block}.prediction", probabilities[real].argmax(axis=1))
+        if block == "test":
+            again = softmax(engine.predict_again(net, torch.from_numpy(ids[part])))
+            run.record("test.repeat_gap", np.abs(again - probabilities)[real].max(axis=1))
         if part != block:
             for kind in PREPARED:
                 run.record(f"{block}.{kind}", run.arrays[f"{part}.{kind}"])

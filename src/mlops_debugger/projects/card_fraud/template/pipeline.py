@@ -186,6 +186,7 @@ def describe(run, source, table, rows, matrices, targets, inputs):
             "scaler": {"train": fingerprint(inputs.scaler.mean_), "evaluation": fingerprint(inputs.scaler.mean_)},
         },
     )
+    run.record("source.class_counts", [source["statuses"][status] for status in run.meta["source_classes"]])
     for name, part in rows.items():
         some = preprocessing.pick(table, part)
         raw = np.column_stack([some["amount"], some["distance"], some["card_age"], some["when"] % 86_400])
@@ -207,6 +208,9 @@ def evaluate(run, settings, network, result, rows, matrices, targets, thinning, 
         flags = policy.flag(probabilities[:, 1])
         run.record(f"{block}.score", probabilities)
         run.record(f"{block}.prediction", flags)
+        if block == "test":
+            again = thinning.true_odds(softmax(engine.predict_again(network, torch.from_numpy(matrices[source]))))
+            run.record("test.repeat_gap", np.abs(again - probabilities).max(axis=1))
         if source != block:
             for kind in ("row_id", "time", "row_hash", "source_target", "features", "target"):
                 run.record(f"{block}.{kind}", run.arrays[f"{source}.{kind}"])

@@ -175,6 +175,9 @@ def report(run, settings, network, result, frames, tables, inputs, scaling):
         truth, forecasts = preprocessing.scored_pairs(frames[source], tables[source], outputs, scaling)
         run.record(f"{block}.target", truth)
         run.record(f"{block}.prediction", forecasts)
+        if block == "test":
+            again = engine.predict_again(network, torch.from_numpy(inputs[source]))
+            run.record("test.repeat_gap", np.abs(again - outputs).reshape(len(outputs), -1).max(axis=1))
         if source != block:
             for kind in ("row_id", "time", "row_hash", "features"):
                 run.record(f"{block}.{kind}", run.arrays[f"{source}.{kind}"])

@@ -164,6 +164,7 @@ def describe(run, config, raw, frames, inputs, targets, encoders, names):
         },
     )
     source_position = {name: position for position, name in enumerate(run.meta["source_classes"])}
+    run.record("source.class_counts", [source["classes"][name] for name in source_position])
     for name, part in frames.items():
         run.record(f"{name}.row_id", part["row_id"])
         run.record(f"{name}.group", part["account_id"])
@@ -185,6 +186,9 @@ def evaluate(run, config, model, result, frames, inputs, targets, classes):
         truth = np.asarray(targets[source]).astype(int)
         run.record(f"{block}.score", probabilities)
         run.record(f"{block}.prediction", probabilities.argmax(axis=1))
+        if block == "test":
+            again = softmax(engine.predict_again(model, torch.from_numpy(inputs[source])))
+            run.record("test.repeat_gap", np.abs(again - probabilities).max(axis=1))
         if source != block:
             for kind in ("row_id", "group", "time", "row_hash", "source_target", "features", "target"):
                 run.record(f"{block}.{kind}", run.arrays[f"{source}.{kind}"])

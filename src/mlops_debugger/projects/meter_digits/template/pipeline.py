@@ -138,6 +138,7 @@ def note_data(run, config, exported, parts, inputs, targets, prepared):
     pixels, code_map = fingerprint(prepared.mean, prepared.scale, prepared.contrast), fingerprint(prepared.codes)
     preparation = {"pixels": pixels, "code_map": code_map, "mean": prepared.mean, "scale": prepared.scale}
     write_dataset_report("meter crops", overview, splits, preparation)
+    run.record("source.class_counts", [overview["classes"][str(code)] for code in known])
     seen = dict(zip(targets["test"].tolist(), parts["test"][0][label], strict=True))
     encoded = [str(seen.get(position, "")) for position in range(len(prepared.codes))]
     decoded = prep.decode(range(len(prepared.codes)), prepared)
@@ -167,6 +168,9 @@ def report(run, config, net, result, inputs, targets, codes):
         probabilities = probabilities_of(logits)
         run.record(f"{block}.score", probabilities)
         run.record(f"{block}.prediction", probabilities.argmax(axis=1))
+        if block == "test":
+            again = probabilities_of(engine.predict_again(net, torch.from_numpy(inputs[source])))
+            run.record("test.repeat_gap", np.abs(again - probabilities).max(axis=1))
         if source != block:
             for kind in ("row_id", "group", "time", "row_hash", "source_target", "features", "target"):
                 run.record(f"{block}.{kind}", run.arrays[f"{source}.{kind}"])

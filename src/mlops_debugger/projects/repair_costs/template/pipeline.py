@@ -195,6 +195,9 @@ def report(run, config, network, result, prepared, fitted):
         targets, costs = prepared.costs[source], prep.costs_from(outputs, fitted)
         run.record(f"{block}.target", targets)
         run.record(f"{block}.prediction", costs)
+        if block == "test":
+            again = engine.predict_again(network, torch.from_numpy(prepared.inputs[source]))
+            run.record("test.repeat_gap", np.abs(again - outputs).reshape(len(outputs), -1).max(axis=1))
         if source != block:
             for kind in ("row_id", "group", "time", "row_hash", "features"):
                 run.record(f"{block}.{kind}", run.arrays[f"{source}.{kind}"])

@@ -10,12 +10,12 @@ import yaml
 import engine
 import model as models
 import preprocessing as prep
-from dataset_report import class_counts, describe_features, write_dataset_report
+from dataset_report import class_counts, curable_share, describe_features, write_dataset_report
 from scores import confusion_counts, f1_from, log_loss
 from tracking import Run, fingerprint, row_hashes, write_json, write_record
 
 STAGES = ("train", "validation", "test")
-PREPARED = ("row_id", "group", "time", "row_hash", "source_target", "features", "target", "length", "unknown_share")
+PREPARED = ("row_id", "group", "time", "row_hash", "source_target", "features", "target", "length", "unknown_share", "curable_share")
 
 
 @dataclass
@@ -27,10 +27,13 @@ class Predictor:
     batch_size: int
 
 
-def probabilities_of(model, batch, batch_size):
-    outputs = engine.predict(model, torch.from_numpy(batch), batch_size)
+def softmax(outputs):
     shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def probabilities_of(model, batch, batch_size):
+    return softmax(engine.predict(model, torch.from_numpy(batch), batch_size))
 
 
 def settings_from(args):
@@ -161,6 +164,7 @@ class Training:
             run.record(f"{stage}.target", self.targets[stage])
             run.record(f"{stage}.length", lengths)
             run.record(f"{stage}.unknown_share", unknown)
+            run.record(f"{stage}.curable_share", [curable_share(each, tokenizer.ids) for each in words])
         source = {
             "rows": len(self.exported),
             "columns": list(self.exported.columns),
@@ -174,6 +178,7 @@ class Training:
             "max_length": tokenizer.max_length,
         }
         write_dataset_report("product reviews", source, splits, built)
+        run.record("source.class_counts", [source["half_stars"][str(name)] for name in names])
         self.describe_encoders(names)
 
     def describe_encoders(self, names):
@@ -222,6 +227,9 @@ class Training:
             predicted = probabilities.argmax(axis=1)
             run.record(f"{block}.score", probabilities)
             run.record(f"{block}.prediction", predicted)
+            if block == "test":
+                again = softmax(engine.predict_again(self.model, torch.from_numpy(self.batches[stage])))
+                run.record("test.repeat_gap", np.abs(again - probabilities).max(axis=1))
             if stage != block:
                 for kind in PREPARED:
                     run.record(f"{block}.{kind}", run.arrays[f"{stage}.{kind}"])

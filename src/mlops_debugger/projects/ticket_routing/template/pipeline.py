@@ -10,12 +10,12 @@ import yaml
 import engine
 import model as nets
 import preprocessing as prep
-from dataset_report import class_counts, describe_features, write_dataset_report
+from dataset_report import class_counts, curable_share, describe_features, write_dataset_report
 from scores import classification_scores
 from tracking import Run, fingerprint, row_hashes, write_json, write_record
 
 STAGES = ("train", "validation", "test")
-PREPARED = ("row_id", "group", "time", "row_hash", "source_target", "features", "target", "length", "unknown_share")
+PREPARED = ("row_id", "group", "time", "row_hash", "source_target", "features", "target", "length", "unknown_share", "curable_share")
 
 
 @dataclass
@@ -141,6 +141,7 @@ def describe(run, config, exported, parts, words, ids, targets, encoder, tables)
         run.record(f"{stage}.target", targets[stage])
         run.record(f"{stage}.length", lengths)
         run.record(f"{stage}.unknown_share", unknown)
+        run.record(f"{stage}.curable_share", [curable_share(each, table) for each in lists])
     source = {
         "rows": len(exported),
         "columns": list(exported.columns),
@@ -155,6 +156,7 @@ def describe(run, config, exported, parts, words, ids, targets, encoder, tables)
         "fields": list(encoder.fields),
     }
     write_dataset_report("support tickets", source, splits, built)
+    run.record("source.class_counts", [source["classes"][name] for name in names])
 
     ordered = sorted(encoder.queue_ids, key=encoder.queue_ids.get)
     seen = dict(zip(targets["test"], parts["test"][label], strict=True))
@@ -199,6 +201,9 @@ def evaluate(run, config, net, result, ids, targets, classes):
         probabilities = softmax(engine.predict(net, torch.from_numpy(ids[stage][order]), options["batch_size"]))
         run.record(f"{block}.score", probabilities)
         run.record(f"{block}.prediction", probabilities.argmax(axis=1))
+        if block == "test":
+            again = softmax(engine.predict_again(net, torch.from_numpy(ids[stage])))
+            run.record("test.repeat_gap", np.abs(again - probabilities).max(axis=1))
         if stage != block:
             for kind in PREPARED:
                 run.record(f"{block}.{kind}", run.arrays[f"{stage}.{kind}"])

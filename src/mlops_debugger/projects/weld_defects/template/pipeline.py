@@ -146,6 +146,7 @@ def note_data(run, config, exported, splits, inputs, targets, levels, catalogue)
     catalogue_print = fingerprint(catalogue)
     preparation = {"levels": level_print, "catalogue": catalogue_print, "stations": stations}
     write_dataset_report("seam pictures", overview, described, preparation)
+    run.record("source.class_counts", [overview["classes"].get(name, 0) for name in found])
     seen = dict(zip(targets["test"].tolist(), splits["test"][0]["defect"], strict=True))
     decoded = prep.decode(range(len(catalogue)), catalogue)
     run.meta.update(
@@ -180,6 +181,9 @@ def score(run, config, network, result, inputs, targets, catalogue):
             run.record(f"{block}.{kind}", notes[f"{source}.{kind}"][kept])
         run.record(f"{block}.score", probabilities[kept])
         run.record(f"{block}.prediction", probabilities[kept].argmax(axis=1))
+        if block == "test":
+            again = softmax(engine.predict_again(network, torch.from_numpy(inputs[source])))
+            run.record("test.repeat_gap", np.abs(again - probabilities)[kept].max(axis=1))
         if block != "train":
             truth, answers = targets[source][kept], probabilities[kept]
             scores = classification_scores(truth, answers, catalogue, scoring["average"])
