@@ -21,7 +21,7 @@ from mlops_debugger.edits import CODE, CONFIG, apply_fix, load_yaml, parse_fix
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
 from mlops_debugger.forge.build import Progress, build
-from mlops_debugger.forge.carry import carry_over, tries_behind
+from mlops_debugger.forge.carry import carry_over, look_again, tries_behind
 from mlops_debugger.forge.finish import HELD_OUT_PROJECTS, split_of
 from mlops_debugger.forge.journal import Journal
 from mlops_debugger.forge.plan import Order, plan
@@ -167,6 +167,36 @@ def test_what_no_longer_holds_is_not_carried_over(forged: tuple[Bank, list[Progr
     journal.close()
     with pytest.raises(ForgeError, match="extended with its own"):
         build(order(tmp_path / "c.sqlite", seed_base="another", extend=earlier.path), lambda progress: None)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("forge")
+def test_a_bank_is_looked_at_again(forged: tuple[Bank, list[Progress]], tmp_path: Path) -> None:
+    """Stale artifacts and findings are written anew, ids and proofs stay, other figures are dropped; it resumes."""
+    earlier, _ = forged
+    measured_otherwise, stale, *rest = [s for s in earlier.scenarios() if s.fault]
+    proof = measured_otherwise.proofs[0]
+    odd_proof = proof.model_copy(
+        update={"broken": proof.broken.model_copy(update={"actual": proof.broken.actual - 0.1})}
+    )
+    changed = measured_otherwise.model_copy(update={"proofs": (odd_proof, *measured_otherwise.proofs[1:])})
+    blank = {name: {"verdict": "pass"} for name in stale.findings}
+    old = stale.model_copy(update={"findings": blank, "artifacts": {**stale.artifacts, "train.log": "old"}})
+    controls = [s for s in earlier.scenarios() if s.is_control]
+    odd = tmp_path / "odd.sqlite"
+    BankWriter(odd).write([changed, old, *rest, *controls], earlier.manifest, earlier.tries())
+    path, counted = tmp_path / "a.journal", []
+    for _ in range(2):
+        journal = Journal(path, "test-forge", earlier.manifest["secret"])
+        told = look_again(Bank(odd), journal, 1, lambda done, of: counted.append(done))
+        assert (told.kept, sum(told.dropped.values())) == (len(earlier) - 1, 1)
+        drafts = {t.draft.scenario_id: t.draft for t in journal.tries() if t.draft}
+        journal.close()
+    assert len(counted) == len(earlier) + 1, "what was looked at is not looked at again"
+    told_later = {"tier", "split", "difficulty", "difficulty_parts"}
+    for scenario in (stale, *rest, *controls):
+        draft = drafts[scenario.scenario_id]
+        assert draft.model_dump(exclude=told_later) == scenario.model_dump(exclude=told_later)
 
 
 def test_tries_behind_a_bank_that_kept_none_are_counted(tmp_path: Path, proven: Scenario) -> None:

@@ -49,6 +49,7 @@ def _names(given: list[str] | None) -> tuple[str, ...]:
         "mlops-debugger forge --out bank.sqlite --scenarios 240 --seed-base 2026-11 --workers 2",
         "mlops-debugger forge --out few.sqlite --scenarios 10 --faults first_stride_too_large",
         "mlops-debugger forge --out larger.sqlite --extend bank.sqlite --scenarios 1200 --workers 2",
+        "mlops-debugger forge --out renewed.sqlite --extend bank.sqlite --look-again --scenarios 1200 --workers 2",
     )
 )
 def forge(
@@ -63,6 +64,13 @@ def forge(
     extend: Annotated[
         Path | None, typer.Option(help="Go on from this bank: what still holds of it is not forged again.")
     ] = None,
+    look_again: Annotated[
+        bool,
+        typer.Option(
+            help="With --extend: train every scenario again on its own seed, and keep those that measure the same, "
+            "with what runs save and checks find now."
+        ),
+    ] = False,
 ) -> None:
     """Make a bank: plant faults, train both twins on three seeds, keep what is proven.
 
@@ -74,6 +82,8 @@ def forge(
     from mlops_debugger.forge.plan import Order
 
     given, where = _names(faults), _names(projects)
+    if look_again and extend is None:
+        raise typer.BadParameter("--look-again needs --extend BANK: the bank whose scenarios are looked at again")
     if seed_base is None:
         seed_base = str(Bank(extend).manifest["seed_base"]) if extend else "0"
     words = ["mlops-debugger", "forge", "--out", out.name, "--scenarios", str(scenarios), "--seed-base", seed_base]
@@ -82,8 +92,9 @@ def forge(
         *(f"--projects={name}" for name in where),
         f"--workers={workers}",
         *([f"--extend={extend.name}"] if extend else []),
+        *(["--look-again"] if look_again else []),
     ]
-    order = Order(out, scenarios, seed_base, given, where, workers, shlex.join(words), extend)
+    order = Order(out, scenarios, seed_base, given, where, workers, shlex.join(words), extend, look_again)
     with _bar() as bar:
         task = bar.add_task("proven", total=scenarios, note="starting the trainers")
 
@@ -93,8 +104,11 @@ def forge(
                 task, completed=built.proven, total=built.wanted, note=f"{built.tried} tried, {rejected} rejected"
             )
 
+        def looking(done: int, of: int) -> None:
+            bar.update(task, completed=done, total=of, note="looked at again")
+
         try:
-            summary = build(order, report)
+            summary = build(order, report, looking)
         except KeyboardInterrupt:
             bar.stop()
             console.print(f"Stopped. Every finished try is kept beside {out}; the same command goes on from there.")

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import multiprocessing
-import os
-import signal
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
 from mlops_debugger.bank.records import Scenario
 from mlops_debugger.bank.store import Bank, BankWriter
 from mlops_debugger.errors import ForgeError
-from mlops_debugger.forge.carry import SPENT, carry_over
+from mlops_debugger.forge.carry import SPENT, carry_over, look_again
 from mlops_debugger.forge.finish import finish, held_out
 from mlops_debugger.forge.journal import Journal
 from mlops_debugger.forge.plan import Order, Pair, plan
 from mlops_debugger.forge.summary import Summary
 from mlops_debugger.forge.unit import DOES_NOT_FIT, Try, attempt
-from mlops_debugger.runs.pool import TrainerPool
+from mlops_debugger.forge.workers import crew, dismiss, trainer
 
 
 @dataclass(frozen=True)
@@ -36,37 +30,21 @@ class Progress:
     last: Try
 
 
-_POOL: TrainerPool | None = None
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent is gone: kill -9 gives a parent no time to say so."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(1)
-
-
-def _start_worker() -> None:
-    global _POOL
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    _POOL = TrainerPool(1)
-
-
 def _work(project: str, fault: str | None, index: int, seed_base: str, secret: str) -> Try:
-    if _POOL is None:
-        raise ForgeError("a forging process was used before it was started")
-    return attempt(project, fault, index, seed_base=seed_base, secret=secret, pool=_POOL)
+    return attempt(project, fault, index, seed_base=seed_base, secret=secret, pool=trainer())
 
 
-def build(order: Order, report: Callable[[Progress], None]) -> Summary:
+def build(
+    order: Order, report: Callable[[Progress], None], looking: Callable[[int, int], None] = lambda done, of: None
+) -> Summary:
     """Forge a bank; the same order resumes where an earlier one stopped. Raises `ForgeError`.
 
-    `report` is called after every try. The bank is written when every pair is done, unless nothing at all was proven;
-    the journal stays beside it.
+    `report` is called after every try, `looking` after every scenario of an extended bank that was looked at again,
+    with how many there are. The bank is written when every pair is done, unless nothing at all was proven; the journal
+    stays beside it.
     """
     summary = Summary()
-    journal = _journal(order, summary)
+    journal = _journal(order, summary, looking)
     pairs = {(pair.project, pair.fault): pair for pair in plan(order)}
     wanted = sum(pair.wanted for pair in pairs.values())
 
@@ -95,7 +73,7 @@ def build(order: Order, report: Callable[[Progress], None]) -> Summary:
     return summary
 
 
-def _journal(order: Order, summary: Summary) -> Journal:
+def _journal(order: Order, summary: Summary, looking: Callable[[int, int], None]) -> Journal:
     """The journal of the order; a new one that extends a bank begins with what still holds of it."""
     path = order.out.with_name(order.out.name + ".journal")
     if order.extend is None or path.exists():
@@ -108,9 +86,13 @@ def _journal(order: Order, summary: Summary) -> Journal:
         )
     # Under another name until it is whole: an interrupted start must not look like a journal to go on with.
     fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
+    if not order.look_again:
+        fresh.unlink(missing_ok=True)
     journal = Journal(fresh, order.seed_base, str(bank.manifest["secret"]))
-    summary.carried = carry_over(bank, journal)
+    if order.look_again:
+        summary.carried = look_again(bank, journal, order.workers, looking)
+    else:
+        summary.carried = carry_over(bank, journal)
     journal.close()
     bank.close()
     fresh.rename(path)
@@ -121,8 +103,7 @@ def _forge_open(
     order: Order, journal: Journal, pairs: dict[tuple[str, str | None], Pair], book: Callable[[Try], None]
 ) -> None:
     secret = journal.head("secret")
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(order.workers, mp_context=context, initializer=_start_worker)
+    executor = crew(order.workers)
     running: dict[Future[Try], Pair] = {}
     try:
         while True:
@@ -141,10 +122,7 @@ def _forge_open(
                 journal.add(outcome)
                 book(outcome)
     finally:
-        for process in list((executor._processes or {}).values()):
-            with contextlib.suppress(OSError):
-                os.kill(process.pid or 0, signal.SIGTERM) if running else None
-        executor.shutdown(wait=not running, cancel_futures=True)
+        dismiss(executor, busy=bool(running))
 
 
 def _trim(scenarios: Sequence[Scenario], pairs: dict[tuple[str, str | None], Pair]) -> list[Scenario]:

@@ -1,26 +1,30 @@
 """Carrying the scenarios of a bank over into a larger one, after a look at whether they still hold.
 
 A scenario holds where planting it again gives the stored sources, card, gold fix and answer, and where training a few
-of its project's scenarios again gives the stored artifacts and findings, byte for byte.
+of its project's scenarios again gives the stored artifacts and findings, byte for byte. Where runs have come to save
+more, or checks to see more, every scenario can be looked at again instead: both twins are trained on its own seed, and
+where they measure what its proof says, it keeps that proof, its id and its answers with what they write and show now.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 from mlops_debugger.bank import Bank
-from mlops_debugger.bank.records import Scenario
+from mlops_debugger.bank.records import Figures, Scenario
 from mlops_debugger.edits import CODE, CONFIG
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
-from mlops_debugger.forge.healthy import run_artifacts, view_of
+from mlops_debugger.forge.healthy import band_of, run_artifacts, view_of
 from mlops_debugger.forge.journal import Journal
 from mlops_debugger.forge.plant import Planted, plant
-from mlops_debugger.forge.prove import Prover
+from mlops_debugger.forge.prove import Proof, Prover
 from mlops_debugger.forge.summary import CONTROL, Carried
-from mlops_debugger.forge.unit import Try, base_seed_of, look
+from mlops_debugger.forge.unit import Try, base_seed_of, draft_of, look
+from mlops_debugger.forge.workers import crew, dismiss, trainer
 from mlops_debugger.projects import projects
 from mlops_debugger.runs.pool import TrainerPool
 
@@ -29,6 +33,8 @@ SPENT = "runs without a try"
 LOOKED_AT = 3
 """Scenarios of every project that are trained again."""
 _MANY = 20_000
+_AHEAD = 4
+"""Scenarios that wait for each process, so that none is idle."""
 Key = tuple[str, str | None]
 
 
@@ -60,6 +66,75 @@ def carry_over(bank: Bank, journal: Journal) -> Carried:
                 journal.add(outcome.model_copy(update={"draft": holding[base_seed]}))
     journal.note(SPENT, str(spent))
     return told
+
+
+def look_again(bank: Bank, journal: Journal, workers: int, looking: Callable[[int, int], None]) -> Carried:
+    """Put every scenario of a bank that still measures the same into a journal, which may have some of them already."""
+    told = Carried()
+    scenarios = {scenario.base_seed: scenario for scenario in bank.scenarios()}
+    done = {(outcome.project, outcome.fault, outcome.index) for outcome in journal.tries()}
+    spent = int(bank.manifest["runs"])
+    waiting: dict[Future[Scenario | None], Try] = {}
+    seen = 0
+    executor = crew(workers)
+
+    def settle(least: int) -> None:
+        nonlocal seen
+        while len(waiting) > least:
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                outcome, draft = waiting.pop(future), future.result()
+                if draft is None:
+                    told.dropped[f"{outcome.project}: another plant or other figures now"] += 1
+                else:
+                    told.kept += 1
+                    journal.add(outcome.model_copy(update={"draft": draft}))
+                seen += 1
+                looking(seen, len(scenarios))
+
+    try:
+        for outcome in tries_behind(bank, journal.head("seed_base")):
+            spent -= outcome.runs
+            base_seed = base_seed_of(journal.head("seed_base"), outcome.project, outcome.fault, outcome.index)
+            if (outcome.project, outcome.fault, outcome.index) in done:
+                told.kept += outcome.reason is None
+                seen += outcome.reason is None
+            elif outcome.reason is not None:
+                journal.add(outcome)
+            elif base_seed in scenarios:
+                settle(_AHEAD * workers)
+                waiting[executor.submit(_looked_at, scenarios[base_seed], journal.head("secret"))] = outcome
+        settle(0)
+    finally:
+        dismiss(executor, busy=bool(waiting))
+    journal.note(SPENT, str(spent))
+    return told
+
+
+def _looked_at(scenario: Scenario, secret: str) -> Scenario | None:
+    """The scenario as its runs are now; None where it is planted, or measures, otherwise than its proof says."""
+    planted = _planted_again(scenario)
+    if planted is None:
+        return None
+    prover = Prover(planted, scenario.run_seeds, scenario.run_id, scenario.started_at, trainer())
+    broken, figures = prover.train(planted.broken, 0)
+    healthy, healthy_figures = prover.train(planted.healthy, 0) if scenario.fault else (broken, figures)
+    if scenario.proofs:
+        proof = scenario.proofs[0]
+        same = _same_figures(figures, proof.broken) and _same_figures(healthy_figures, proof.healthy)
+    else:
+        now = run_artifacts(planted, dict(planted.broken), prover.data[0], broken)
+        same = now["eval_results.json"] == scenario.artifacts["eval_results.json"]
+    if not same:
+        return None
+    proven = Proof(
+        scenario.proofs, healthy, broken, prover.data[0], scenario.answers[1:], prover.runs, scenario.run_seeds
+    )
+    band = band_of(scenario.project)
+    return draft_of(planted, proven, band, scenario.base_seed, scenario.run_id, scenario.started_at, secret)
+
+
+def _same_figures(one: Figures, other: Figures) -> bool:
+    return one == other.model_copy(update={"seconds": one.seconds})
 
 
 def _planted_again(scenario: Scenario) -> Planted | None:

@@ -23,7 +23,8 @@ MISFITS = 60
 class Order:
     """What to forge. `scenarios` counts controls too; empty `faults` or `projects` mean all.
 
-    `extend` is a bank of the same seed base whose scenarios count where they still hold.
+    `extend` is a bank of the same seed base whose scenarios count where they still hold; with `look_again` every one of
+    them is trained again, on its own seed, and keeps its proof with new artifacts and findings.
     """
 
     out: Path
@@ -34,6 +35,7 @@ class Order:
     workers: int = 1
     command: str = ""
     extend: Path | None = None
+    look_again: bool = False
 
 
 @dataclass

@@ -94,7 +94,7 @@ def attempt(
         if isinstance(outcome, Rejected):
             return rejected(outcome, prover.runs)
         proof = outcome
-    draft = _draft(planted, proof, band, base_seed, run_id, prover.started_at, secret)
+    draft = draft_of(planted, proof, band, base_seed, run_id, prover.started_at, secret)
     return Try(
         project=project_id,
         fault=fault_id,
@@ -135,9 +135,10 @@ def look(view: RunView) -> dict[str, dict[str, Any]]:
     return {name: run(view).as_dict() for name, run in _check_functions().items()}
 
 
-def _draft(
+def draft_of(
     planted: Planted, proof: Proof, band: HealthyBand, base_seed: int, run_id: str, started_at: str, secret: str
 ) -> Scenario:
+    """A scenario but for its tier and split, which come from the whole bank; the checks look at both runs here."""
     healthy = run_artifacts(planted, dict(planted.healthy), proof.data, proof.healthy)
     broken = run_artifacts(planted, dict(planted.broken), proof.data, proof.broken) if planted.fault_id else healthy
     healthy_findings = look(view_of(healthy, proof.healthy))
