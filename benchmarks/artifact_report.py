@@ -1,6 +1,7 @@
 """How often single artifacts and single checks give the fault away: the figures of the artifact probe.
 
 python benchmarks/artifact_report.py [--bank FILE]
+python benchmarks/artifact_report.py --checks        the checks alone, for docs/checks.md
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from pages.figures import keep
 from scipy.stats import binomtest
 
-from mlops_debugger.bank import Bank, starter_bank_path
+from mlops_debugger.bank import Bank, Scenario, starter_bank_path
 from mlops_debugger.contract import ARTIFACTS
 from mlops_debugger.evaluation.artifact_probe import (
     CHECKS,
@@ -49,7 +51,9 @@ def row(name: str, probed: Probed, *, drawn: bool = False) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bank", type=Path, default=starter_bank_path())
-    scenarios = list(Bank(parser.parse_args().bank).scenarios())
+    parser.add_argument("--checks", action="store_true", help="the checks alone; writes benchmarks/checks.json")
+    options = parser.parse_args()
+    scenarios = list(Bank(options.bank).scenarios())
     seen, tested = seen_and_tested(scenarios)
     baselines = guesses(scenarios)
     sizes = ", ".join(f"{group} {baselines['chance'].size(group)}" for group in GROUPS)
@@ -58,6 +62,9 @@ def main() -> None:
     print(f"| from | {' | '.join(GROUPS)} | silent, 95 % |\n|---{'|---' * (len(GROUPS) + 1)}|")
     for name, probed in baselines.items():
         row(f"nothing but the project: {name}", probed, drawn=True)
+    if options.checks:
+        checks_alone(scenarios, len(seen))
+        return
     above = []
     for sources in (*SINGLE, *WITH_CARD):
         probed = artifact_probe(scenarios, sources)
@@ -67,6 +74,18 @@ def main() -> None:
     for title, sources in (*((f"check {item[0]}", item) for item in CHECKS), ("all six artifacts", ARTIFACTS)):
         row(title, artifact_probe(scenarios, sources))
     print(verdict(above, baselines["chance"].size("silent")))
+
+
+def checks_alone(scenarios: Sequence[Scenario], seen: int) -> None:
+    """Probe every check, and keep the figures."""
+    found, sizes = {}, {}
+    for (name,) in CHECKS:
+        probed = artifact_probe(scenarios, (name,))
+        row(f"check {name}", probed)
+        found[name] = {group: round(probed.share(group) or 0.0, 4) for group in GROUPS}
+        sizes = {group: probed.size(group) for group in GROUPS}
+    command = "`python benchmarks/artifact_report.py --checks`"
+    keep("single", {"command": command, "seen": seen, "sizes": sizes, "checks": found})
 
 
 def verdict(above: Sequence[str], silent: int) -> str:

@@ -42,8 +42,8 @@ class Finding:
     `statistic` names the decisive number and `value` is it; `threshold` is the bound that it was held against, in the
     same unit; `n` how many things it was computed on. `healthy` is the range that healthy runs keep to ("at most 0.05")
     and `p` the corrected p-value where the statistic has a test. `worst` lists up to five worst offenders as (name,
-    value).
-    `not_applicable` findings name the missing input in `summary`.
+    value). `summary` is one sentence; `also` has those of further statistics outside their range, for people who read a
+    report. `not_applicable` findings name the missing input in `summary`.
     """
 
     verdict: Verdict
@@ -56,9 +56,10 @@ class Finding:
     compared: str = ""
     healthy: str = ""
     p: float | None = None
+    also: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The finding as plain data, numbers rounded to four digits that count."""
+        """The finding as plain data without `also`, numbers rounded to four digits that count."""
         return {
             "verdict": self.verdict,
             "statistic": self.statistic,

@@ -156,11 +156,11 @@ def decide(check: str, where: Sequence[str], found: Sequence[Measure], left_out:
     first = rated[0]
     others = [r for r in rated[1:] if r.verdict in ("warn", "fail")]
     if first.verdict == "pass":
-        summary = f"Nothing outside the healthy range in {len(rated)} statistics. Closest: {first.measure.says}"
+        summary = (
+            f"All {len(rated)} statistics are within their healthy range; the closest to its end: {first.measure.says}"
+        )
     else:
         summary = first.measure.says
-    if others:
-        summary += " Also: " + " ".join(r.measure.says for r in others[:2])
     compared = first.measure.compared or "the run's own record"
     if left_out:
         compared += f" (not computable: {', '.join(left_out)})"
@@ -176,6 +176,7 @@ def decide(check: str, where: Sequence[str], found: Sequence[Measure], left_out:
         compared,
         first.healthy,
         first.measure.p,
+        tuple(r.measure.says for r in others),
     )
 
 
