@@ -143,6 +143,7 @@ def _classification(
         arrays[f"{split}.target"] = target[index].astype(float)
         arrays[f"{split}.source_target"] = target[index].astype(float)
     classes = int(target.max()) + 1
+    arrays |= {"source.class_counts": np.bincount(target).astype(float), "test.repeat_gap": np.zeros(len(rows["test"]))}
     x = {split: inputs(raw[index]) for split, index in rows.items()}
     trained, meta = _train(x, {split: target[index] for split, index in rows.items()}, classes, 14, seed)
     arrays |= trained
@@ -196,6 +197,7 @@ def prose(seed: int = 0) -> RunView:
     for split in SPLITS:
         arrays[f"{split}.length"] = (arrays[f"{split}.features"] > 0).sum(axis=1).astype(float)
         arrays[f"{split}.unknown_share"] = np.full(len(arrays[f"{split}.length"]), 0.01)
+        arrays[f"{split}.curable_share"] = np.zeros(len(arrays[f"{split}.length"]))
     return RunView(view.artifacts, arrays, view.meta)
 
 
@@ -269,6 +271,7 @@ def test_healthy_runs_do_not_fail(kind: str, name: str) -> None:
         }, found
     else:
         assert found.summary.endswith(".") and found.compared and found.threshold is not None
+        assert found.healthy.startswith(("at most ", "at least "))
     json.dumps(found.as_dict())
 
 
@@ -362,6 +365,9 @@ def test_rows_in_two_splits() -> None:
     noticed("data_leakage", changed(view, both), "row_id_overlap")
     del both["test.row_id"]
     noticed("data_leakage", changed(view, both), "equal_rows")
+    missed = both["test.prediction"].copy()
+    missed[60:] = (missed[60:] + 1) % 3
+    noticed("data_leakage", changed(view, {**both, "test.prediction": missed}), "seen_rows_lead")
     near = both["test.features"] + np.random.default_rng(0).normal(size=both["test.features"].shape) * 0.01
     noticed("data_leakage", changed(view, {"test.features": near}), "near_rows")
 
@@ -382,8 +388,20 @@ def test_an_input_that_is_the_target() -> None:
         rows = view.arrays[f"{split}.features"].copy()
         rows[:, 5] = view.arrays[f"{split}.target"] + np.random.default_rng(5).normal(size=len(rows)) * 0.05
         told[f"{split}.features"] = rows
-    noticed("data_leakage", changed(view, told), "single_input_separation")
+    noticed("data_leakage", changed(view, told), "single_input_beyond_rest", "single_input_lead")
     noticed("data_leakage", changed(view, {"train.features": told["train.features"]}), "training_only_relation")
+
+
+def test_a_strong_input_among_strong_inputs_is_no_leak() -> None:
+    """In easy data many inputs tell the class: one that tells no more than the others is not why."""
+    view, told = tabular(), {}
+    for split in SPLITS:
+        rows, target = view.arrays[f"{split}.features"].copy(), view.arrays[f"{split}.target"]
+        for column in range(8):
+            noise = np.random.default_rng(column).normal(size=len(rows))
+            rows[:, column] = (target == column % 3) + noise * 0.35
+        told[f"{split}.features"] = rows
+    noticed("data_leakage", changed(view, told), "single_input_separation", verdict="warn")
 
 
 def test_held_out_rows_before_the_last_training_row() -> None:
@@ -461,6 +479,11 @@ def test_classes_out_of_proportion() -> None:
     noticed("class_balance", changed(view, cut), "split_distance")
     noticed("class_balance", changed(view, {"test.prediction": np.zeros(240)}), "never_predicted", "predicted_distance")
     noticed("class_balance", changed(view, rows={"source": 6000, "prepared": 6000}), "unused_rows")
+    source = view.arrays["source.class_counts"] * np.array([3.0] + [1.0] * 9)
+    assert (
+        "label 0"
+        in noticed("class_balance", changed(view, {"source.class_counts": source}), "removed_by_class").summary
+    )
 
 
 def test_inputs_that_differ_between_splits() -> None:
@@ -493,6 +516,13 @@ def test_texts_that_differ_between_splits() -> None:
     noticed("feature_statistics", changed(view, {"test.features": left}), "padding_gap")
     unknown = np.full(240, 0.3)
     noticed("encoder_version_match", changed(view, {"test.unknown_share": unknown}), "unknown_gap")
+    noticed("encoder_version_match", changed(view, {"test.curable_share": unknown}), "curable_unknowns")
+
+
+def test_inputs_of_a_series_in_another_order() -> None:
+    view = series()
+    rows = np.random.default_rng(0).permutation(view.arrays["test.features"])
+    noticed("feature_statistics", changed(view, {"test.features": rows}), "autocorrelation_change")
 
 
 def test_held_out_inputs_scaled_on_themselves() -> None:
@@ -523,8 +553,38 @@ def test_reports_that_disagree() -> None:
     assert "live" in noticed("metric_gap_analysis", _reported(view, live=live), "test_over_live").summary
     noticed("metric_gap_analysis", _reported(view, metric="accuracy"), "metric_differs_from_card")
     noticed("metric_gap_analysis", changed(view, evaluated_epoch=1), "evaluated_off_best")
+    noticed("metric_gap_analysis", changed(view, {"test.repeat_gap": np.full(300, 0.1)}), "changed_when_repeated")
     flat = np.full_like(view.arrays["test.score"], 1 / 3)
     noticed("metric_gap_analysis", changed(view, {"test.score": flat}), "answers_unlike_scores")
+
+
+def test_answers_that_a_simple_model_beats() -> None:
+    view = tabular()
+    target, told = view.arrays["test.target"], view.arrays["test.prediction"].copy()
+    told[::3] = (target[::3] + 1) % 3
+    kept = {n: v for n, v in view.arrays.items() if not n.startswith("validation.") and n != "test.score"}
+    silent = RunView({}, {**kept, "test.prediction": told}, view.meta)
+    found = noticed("metric_gap_analysis", silent, "simple_model_lead", "train_over_held_out")
+    assert any("a simple model" in said for said in (found.summary, *found.also))
+    assert found.as_dict()["p_value"] is not None
+    forecasts = series()
+    flat = np.full_like(forecasts.arrays["test.prediction"], 20.0)
+    noticed("metric_gap_analysis", changed(forecasts, {"test.prediction": flat}), "simple_model_lead")
+
+
+def test_gaps_of_errors_have_a_sampling_error_too() -> None:
+    """Few rows: the same relative gap that fails on many means nothing."""
+    view = series()
+    error = json.loads(view.artifacts["eval_results.json"])["test"]["mae"]
+    live = {"mae": error * 1.5}
+    noticed("metric_gap_analysis", _reported(view, live={**live, "n": 900}), "test_over_live")
+    assert "test_over_live" not in {
+        name for name, _ in finding("metric_gap_analysis", _reported(view, live={**live, "n": 4})).worst
+    }
+    better = _reported(view, metric="log_mae", validation={"log_mae": 0.4}, live={"log_mae": 8.1, "n": 900})
+    better = _reported(better, test={"log_mae": 0.4})
+    found = noticed("metric_gap_analysis", better, "test_over_live", "validation_over_live")
+    assert "live_over_test" not in {found.statistic, *(name for name, _ in found.worst)}, "an error is better when low"
 
 
 def test_a_gap_within_the_sampling_error_does_not_count() -> None:
