@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import struct
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import mlops_debugger
 from mlops_debugger.checks import checks
 from mlops_debugger.cli import app
 from mlops_debugger.contract import SANITY_CHECKS
@@ -225,3 +227,10 @@ def test_html_is_one_file_that_loads_nothing_and_is_escaped(tmp_path: Path) -> N
 def test_help_says_what_the_exit_codes_mean() -> None:
     told = command("--help").stdout
     assert "Exit codes" in told and "Examples:" in told
+
+
+def test_other_packages_use_the_checks_by_their_public_modules() -> None:
+    root = Path(mlops_debugger.__file__).parent
+    private = re.compile(r"mlops_debugger\.checks(?:\._\w+| import .*\b_[a-z])")
+    outside = [path for path in root.rglob("*.py") if path.parent != root / "checks"]
+    assert outside and not [str(path) for path in outside if private.search(path.read_text("utf-8"))]

@@ -12,8 +12,7 @@ import yaml
 from numpy.typing import NDArray
 
 from mlops_debugger.checks import RunView
-from mlops_debugger.checks._loss_level import cross_entropy, scores
-from mlops_debugger.checks._reports import parsed, plain
+from mlops_debugger.checks.reading import json_artifact, log_loss, metric_name
 from mlops_debugger.edits import dump_yaml
 from mlops_debugger.intake._curves import Curves, curves
 from mlops_debugger.intake._names import figure
@@ -82,7 +81,7 @@ def _selected(settings: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
     """The metric that the run noted, as series call it."""
     stated = meta.get("metric") or _first(settings, _SELECTED)
     told = figure(stated) if isinstance(stated, str) else None
-    return told.what if told is not None else plain(stated) if isinstance(stated, str) else ""
+    return told.what if told is not None else metric_name(stated) if isinstance(stated, str) else ""
 
 
 def _loop(meta: dict[str, Any], settings: Mapping[str, Any], drawn: Sequence[Curves], notes: list[str]) -> None:
@@ -116,7 +115,10 @@ def _task(artifacts: Mapping[str, str], arrays: Mapping[str, FloatArray], drawn:
         return ""
     names = {what for found in drawn for block in found.results.values() for what in block}
     names |= {
-        plain(k) for b in parsed(RunView(artifacts), "eval_results.json").values() if isinstance(b, dict) for k in b
+        metric_name(k)
+        for b in json_artifact(RunView(artifacts), "eval_results.json").values()
+        if isinstance(b, dict)
+        for k in b
     }
     names -= {"loss", "n"}
     if names & {"accuracy", "auc", "balanced_accuracy"} or any(name.endswith("f1") for name in names):
@@ -149,11 +151,11 @@ def _report(view: RunView, sources: Sequence[Source], drawn: Sequence[Curves]) -
 
 def _evaluated(view: RunView, meta: dict[str, Any], notes: list[str]) -> None:
     """Which epoch the saved answers are of, where nobody noted it: the last one, unless the best one fits better."""
-    curve, pair = view.arrays.get("epoch.val_loss"), scores(view, "validation")
-    if curve is None or pair is None or "evaluated_epoch" in meta or len(curve) < 2 or not np.isfinite(curve).all():
+    curve, own = view.arrays.get("epoch.val_loss"), log_loss(view, "validation")
+    if curve is None or own is None or "evaluated_epoch" in meta or len(curve) < 2 or not np.isfinite(curve).all():
         return
     lengths = {len(values) for name, values in view.arrays.items() if name.startswith("epoch.")}
-    own, best = cross_entropy(*pair), int(np.argmin(curve))
+    best = int(np.argmin(curve))
     fits = abs(curve[best] - own) < min(abs(curve[-1] - own), _FITS * abs(own))
     if lengths == {len(curve)} and fits:
         meta["evaluated_epoch"] = meta["best_epoch"] = best + 1
