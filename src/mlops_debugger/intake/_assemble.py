@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,17 @@ _REGRESSION = frozenset(("mae", "rmse", "mse", "r2", "mape"))
 _DEVICES = ("devices", "world_size", "num_processes", "n_gpu", "gpus", "num_nodes")
 
 
-def assemble(sources: Sequence[Source]) -> tuple[RunView, list[str]]:
-    """The view, and notes on what was worked out."""
+@dataclass(frozen=True)
+class Assembled:
+    """The view, notes on what was worked out, and every source's curves."""
+
+    view: RunView
+    notes: tuple[str, ...]
+    drawn: tuple[Curves, ...]
+
+
+def assemble(sources: Sequence[Source]) -> Assembled:
+    """Put the sources together; what an earlier one has wins."""
     notes: list[str] = []
     arrays: dict[str, FloatArray] = {}
     meta: dict[str, Any] = {}
@@ -53,11 +63,12 @@ def assemble(sources: Sequence[Source]) -> tuple[RunView, list[str]]:
     if "task" not in meta and (task := _task(artifacts, arrays, drawn)):
         meta["task"] = task
     view = RunView(artifacts, arrays, meta)
-    if "eval_results.json" not in artifacts and (report := _report(view, sources, drawn)):
+    report = results(view, list(zip(sources, drawn, strict=True)))
+    if "eval_results.json" not in artifacts and "test" in report:
         artifacts["eval_results.json"] = json.dumps(report, indent=1)
         notes.append("there is no eval_results.json: the last results that the tool logged stand for it")
     _evaluated(view, meta, notes)
-    return RunView(artifacts, arrays, meta), notes
+    return Assembled(RunView(artifacts, arrays, meta), tuple(notes), tuple(drawn))
 
 
 def _written(config: Mapping[str, Any]) -> str:
@@ -126,10 +137,10 @@ def _task(artifacts: Mapping[str, str], arrays: Mapping[str, FloatArray], drawn:
     return "regression" if names & _REGRESSION else ""
 
 
-def _report(view: RunView, sources: Sequence[Source], drawn: Sequence[Curves]) -> dict[str, Any]:
-    """Results of test, and of validation beside them, in the form of eval_results.json; empty without test results."""
+def results(view: RunView, parts: Sequence[tuple[Source, Curves]]) -> dict[str, Any]:
+    """The last results of test and validation that were logged, in the form of eval_results.json; empty without any."""
     blocks: dict[str, dict[str, float]] = {}
-    for source, found in zip(sources, drawn, strict=True):
+    for source, found in parts:
         named = {split: dict(block) for split, block in found.results.items() if split != "train"}
         for name, value in source.final.items():
             told = figure(name)
@@ -138,15 +149,13 @@ def _report(view: RunView, sources: Sequence[Source], drawn: Sequence[Curves]) -
         for split, block in named.items():
             blocks[split] = {**block, **blocks.get(split, {})}
     blocks = {split: {k: v for k, v in block.items() if math.isfinite(v)} for split, block in blocks.items()}
-    if not blocks.get("test"):
-        return {}
-    blocks.pop("train", None)
-    if "validation.prediction" in view.arrays:
+    blocks = {split: block for split, block in blocks.items() if block and split != "train"}
+    if "test" in blocks and "validation.prediction" in view.arrays:
         # Saved answers say more than the last line of the log, which another checkpoint may have written.
         blocks.pop("validation", None)
     metric = view.meta.get("metric")
     head = {"primary_metric": metric} if isinstance(metric, str) and metric else {}
-    return {**head, **blocks}
+    return {**head, **blocks} if blocks else {}
 
 
 def _evaluated(view: RunView, meta: dict[str, Any], notes: list[str]) -> None:
