@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shutil
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,29 @@ def test_tables_complement_what_a_tool_logged(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------ tables of rows
+
+
+def test_parquet_reads_like_csv_or_says_what_is_missing() -> None:
+    folder = RUNS / "parquet" / "healthy"
+    if importlib.util.find_spec("pyarrow") is None:
+        with pytest.raises(IntakeError, match=r"test\.parquet: reading Parquet takes pyarrow.* pip install pyarrow"):
+            read_run(folder)
+        return
+    found, table = look(folder), read_run(RUNS / "tables" / "healthy").view
+    for name, values in table.arrays.items():
+        if not name.startswith("epoch."):
+            np.testing.assert_array_equal(found.run.view.arrays[name], values, err_msg=name)
+    assert found.verdict == "pass" and not found.run.notes
+    for key in ("task", "kind", "classes", "feature_names", "feature_kinds"):
+        assert found.run.view.meta[key] == table.meta[key]
+
+
+def test_parquet_that_cannot_be_read_is_named_beside_what_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    shutil.copytree(RUNS / "transformers" / "healthy", tmp_path / "run")
+    shutil.copy(RUNS / "parquet" / "healthy" / "test.parquet", tmp_path / "run")
+    found = look(tmp_path / "run")
+    assert found.verdict == "pass" and any("test.parquet" in n and "pip install pyarrow" in n for n in found.run.notes)
 
 
 def write_tables(folder: Path, columns: dict[str, list[object]], target: list[object], told: list[object]) -> None:

@@ -60,7 +60,7 @@ def test_every_action_works_on_every_tools_run(tool: str) -> None:
     for name in SANITY_CHECKS:
         assert ask(session, "run_sanity_check", sanity_check_type=name)["sanity_check"] == name
     assert set(session.state().artifacts_read) == there
-    assert "error" in ask(session, "query_artifact", artifact_name="config.yaml", field_path="no.such.key")
+    assert "error" in ask(session, "query_artifact", artifact_name="train.log", field_path="no.such.key")
     assert "error" in session.reject("not an action").last_action_result
     told = ask(session, "read_logs", log_filter="epoch:2-3")
     assert told["matched"] == 2 and "epoch=2" in told["content"] and "epoch=4" not in told["content"]

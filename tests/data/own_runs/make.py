@@ -4,7 +4,7 @@ Needs an environment of its own, since none of the tools is a dependency of the 
 
     python3.11 -m venv /tmp/run/tools
     /tmp/run/tools/bin/pip install torch==2.13.0 numpy scikit-learn pandas tensorboard lightning transformers accelerate
-    /tmp/run/tools/bin/pip install mlflow wandb dvclive
+    /tmp/run/tools/bin/pip install mlflow wandb dvclive pyarrow
     cd /tmp/run && HOME=/tmp/run LOGNAME=user USER=user tools/bin/python make.py OUT
 
 It works in /tmp/run, so that no file names somebody's machine, and leaves checkpoints and pickles out.
@@ -148,6 +148,20 @@ def tables(out: Path, mistake: str = "") -> None:
             report[split] = {"accuracy": round(float((score.argmax(1) == truth).mean()), 6), "n": len(truth)}
     pd.concat(told).to_csv(out / "predictions.csv", index=False)
     (out / "eval_results.json").write_text(json.dumps(report, indent=1))
+
+
+def parquet(out: Path, mistake: str = "") -> None:
+    """The tables as pandas writes them to Parquet: an index of row ids, labels as categories, answers as one file."""
+    import pandas as pd
+
+    tables(WORK / "tables", mistake)
+    out.mkdir(parents=True)
+    for split in SPLITS:
+        frame = pd.read_csv(WORK / "tables" / f"{split}.csv").set_index("row_id")
+        frame["label"] = frame["label"].astype("category")
+        frame.to_parquet(out / f"{split}.parquet", engine="pyarrow")
+    answers = pd.read_csv(WORK / "tables" / "predictions.csv")
+    answers.to_parquet(out / "predictions.parquet", engine="pyarrow", compression="zstd")
 
 
 def transformers(out: Path, mistake: str = "") -> None:
@@ -337,6 +351,7 @@ def dvclive(out: Path, mistake: str = "") -> None:
 
 JOBS = (
     (tables, "healthy"), (tables, "rate_too_high"), (tables, "test_rows_in_training"), (tables, "labels_permuted"),
+    (parquet, "healthy"),
     (transformers, "healthy"), (transformers, "rate_too_high"), (lightning, "healthy"), (lightning, "rate_too_high"),
     (tensorboard, "healthy"), (tensorboard, "rate_too_high"), (mlflow, "healthy"), (mlflow_files, "healthy"),
     (wandb, "healthy"), (wandb, "rate_too_high"), (dvclive, "healthy"),
