@@ -40,7 +40,7 @@ def command(*words: str) -> Any:
 # ------------------------------------------------------------------ what the tools wrote
 
 TOOLS = ("transformers", "lightning", "tables", "tensorboard", "mlflow", "mlflow_files", "wandb", "dvclive")
-WITH_MISTAKE = ("transformers", "lightning", "tables", "tensorboard", "wandb")
+WITH_MISTAKE = ("transformers", "lightning", "tables", "tensorboard", "wandb", "mlflow")
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -90,6 +90,42 @@ def test_test_rows_in_training_are_seen() -> None:
 
 def test_permuted_labels_at_evaluation_are_seen() -> None:
     assert {"label_consistency", "metric_gap_analysis"} <= failed(look(RUNS / "tables" / "labels_permuted"))
+
+
+@pytest.mark.parametrize("tool", ["transformers", "lightning", "mlflow"])
+def test_permuted_labels_are_seen_beside_what_a_tool_logged(tool: str, tmp_path: Path) -> None:
+    """That mistake comes after training, so the log is the healthy run's."""
+    shutil.copytree(RUNS / tool / "healthy", tmp_path / "run")
+    for name in ("predictions.csv", "train.csv", "validation.csv", "test.csv"):
+        shutil.copy(RUNS / "tables" / "labels_permuted" / name, tmp_path / "run")
+    found = look(tmp_path / "run")
+    assert {"label_consistency", "metric_gap_analysis"} <= failed(found) and len(found.run.sources) == 2
+    assert found.findings["gradient_norms"].verdict == "pass"
+    assert found.findings["label_consistency"].statistic == "misnamed_targets"
+
+
+def test_a_healthy_pipeline_of_scikit_learn_raises_no_alarm() -> None:
+    found = look(RUNS / "sklearn" / "healthy")
+    assert found.verdict == "pass", {name: f.summary for name, f in found.findings.items() if f.verdict != "pass"}
+    assert [source.reader for source in found.run.sources][0] == "MLflow's SQLite store" and found.band != "any"
+    seen = {name for name, finding in found.findings.items() if finding.verdict == "pass"}
+    assert seen == set(SANITY_CHECKS) - {"gradient_norms", "loss_trajectory"}  # it has no gradients and no epochs
+
+
+@pytest.mark.parametrize(
+    ("mistake", "checks_that_fail", "evidence"),
+    [
+        ("refund_as_input", {"data_leakage"}, "refund alone separates a class"),
+        ("hours_in_test", {"feature_statistics"}, "mean of minutes"),
+        ("answers_in_other_order", {"label_consistency", "metric_gap_analysis"}, "Predictions depend on targets"),
+    ],
+)
+def test_mistakes_in_a_pipeline_of_scikit_learn_are_seen(
+    mistake: str, checks_that_fail: set[str], evidence: str
+) -> None:
+    found = look(RUNS / "sklearn" / mistake)
+    assert failed(found) == checks_that_fail
+    assert any(evidence in found.findings[name].summary for name in checks_that_fail)
 
 
 def test_of_several_runs_the_newest_is_read_and_another_can_be_named() -> None:

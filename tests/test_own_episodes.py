@@ -257,6 +257,14 @@ def test_of_several_runs_one_can_be_named() -> None:
     assert play("--run", folder, "--which", "version_9").exit_code == 2
 
 
+def test_values_of_ones_own_reach_no_terminal_as_commands(tmp_path: Path) -> None:
+    (tmp_path / "eval_results.json").write_text('{"note": "a\\u001b]0;x\\u0007b \\ud800", "test": {"accuracy": 0.5}}')
+    typed = "7\n5\nnote\n7\n5\n\n7\n5\ntest\n8\nn\n"
+    told = play("--run", str(tmp_path), typed=typed)
+    assert told.exit_code == 0, told.output
+    assert "\x1b]" not in told.stdout and "\x07" not in told.stdout and "accuracy" in told.stdout
+
+
 def test_options_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     assert play("--run", str(RUNS), "--index", "3").exit_code == 2
     assert play("--which", "x").exit_code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -173,19 +174,30 @@ def _tell(observation: MLOpsObservation) -> None:
         lexer = _LEXERS.get(name.rpartition(".")[2], "text")
         console.print(Syntax(content, lexer, background_color="default", word_wrap=True))
     elif "error" in result:
-        console.print(str(result["error"]), style="red", markup=False)
+        console.print(_clean(str(result["error"])), style="red", markup=False)
     elif "sanity_check" in result:
         console.print(f"[bold]{result.get('verdict')}[/bold]")
         console.print(str(result.get("summary", "")), markup=False)
-        console.print_json(data={key: value for key, value in result.items() if key != "summary"})
+        _tell_data({key: value for key, value in result.items() if key != "summary"})
     elif "note" in result:
         console.print(str(result["note"]), style="dim", markup=False)
     elif isinstance(result.get("value"), str):
-        console.print(str(result["value"]), markup=False)
+        console.print(_clean(str(result["value"])), markup=False)
     else:
-        console.print_json(data=result)
+        _tell_data(result)
     for message in observation.messages:
         console.print(message, style="yellow", markup=False)
+
+
+def _tell_data(data: dict[str, Any]) -> None:
+    console.print_json(_clean(json.dumps(data, ensure_ascii=False)))
+
+
+def _clean(text: str) -> str:
+    """Values of somebody's files as any terminal can take them: lines and tabs, and no other control character."""
+    whole = text.encode("utf-8", "replace").decode()
+    shown = (letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in whole)
+    return "".join(shown)
 
 
 def _close(observation: MLOpsObservation) -> None:
