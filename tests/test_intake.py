@@ -107,7 +107,7 @@ def test_permuted_labels_are_seen_beside_what_a_tool_logged(tool: str, tmp_path:
 def test_a_healthy_pipeline_of_scikit_learn_raises_no_alarm() -> None:
     found = look(RUNS / "sklearn" / "healthy")
     assert found.verdict == "pass", {name: f.summary for name, f in found.findings.items() if f.verdict != "pass"}
-    assert [source.reader for source in found.run.sources][0] == "MLflow's SQLite store" and found.band != "any"
+    assert found.run.sources[0].reader == "MLflow's SQLite store" and found.band != "any"
     seen = {name for name, finding in found.findings.items() if finding.verdict == "pass"}
     assert seen == set(SANITY_CHECKS) - {"gradient_norms", "loss_trajectory"}  # it has no gradients and no epochs
 
