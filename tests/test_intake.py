@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 import shutil
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import mlops_debugger
 from mlops_debugger.checks import checks
 from mlops_debugger.cli import app
 from mlops_debugger.contract import SANITY_CHECKS
@@ -36,7 +40,7 @@ def command(*words: str) -> Any:
 # ------------------------------------------------------------------ what the tools wrote
 
 TOOLS = ("transformers", "lightning", "tables", "tensorboard", "mlflow", "mlflow_files", "wandb", "dvclive")
-WITH_MISTAKE = ("transformers", "lightning", "tables", "tensorboard", "wandb")
+WITH_MISTAKE = ("transformers", "lightning", "tables", "tensorboard", "wandb", "mlflow")
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -88,6 +92,42 @@ def test_permuted_labels_at_evaluation_are_seen() -> None:
     assert {"label_consistency", "metric_gap_analysis"} <= failed(look(RUNS / "tables" / "labels_permuted"))
 
 
+@pytest.mark.parametrize("tool", ["transformers", "lightning", "mlflow"])
+def test_permuted_labels_are_seen_beside_what_a_tool_logged(tool: str, tmp_path: Path) -> None:
+    """That mistake comes after training, so the log is the healthy run's."""
+    shutil.copytree(RUNS / tool / "healthy", tmp_path / "run")
+    for name in ("predictions.csv", "train.csv", "validation.csv", "test.csv"):
+        shutil.copy(RUNS / "tables" / "labels_permuted" / name, tmp_path / "run")
+    found = look(tmp_path / "run")
+    assert {"label_consistency", "metric_gap_analysis"} <= failed(found) and len(found.run.sources) == 2
+    assert found.findings["gradient_norms"].verdict == "pass"
+    assert found.findings["label_consistency"].statistic == "misnamed_targets"
+
+
+def test_a_healthy_pipeline_of_scikit_learn_raises_no_alarm() -> None:
+    found = look(RUNS / "sklearn" / "healthy")
+    assert found.verdict == "pass", {name: f.summary for name, f in found.findings.items() if f.verdict != "pass"}
+    assert found.run.sources[0].reader == "MLflow's SQLite store" and found.band != "any"
+    seen = {name for name, finding in found.findings.items() if finding.verdict == "pass"}
+    assert seen == set(SANITY_CHECKS) - {"gradient_norms", "loss_trajectory"}  # it has no gradients and no epochs
+
+
+@pytest.mark.parametrize(
+    ("mistake", "checks_that_fail", "evidence"),
+    [
+        ("refund_as_input", {"data_leakage"}, "refund alone separates a class"),
+        ("hours_in_test", {"feature_statistics"}, "mean of minutes"),
+        ("answers_in_other_order", {"label_consistency", "metric_gap_analysis"}, "Predictions depend on targets"),
+    ],
+)
+def test_mistakes_in_a_pipeline_of_scikit_learn_are_seen(
+    mistake: str, checks_that_fail: set[str], evidence: str
+) -> None:
+    found = look(RUNS / "sklearn" / mistake)
+    assert failed(found) == checks_that_fail
+    assert any(evidence in found.findings[name].summary for name in checks_that_fail)
+
+
 def test_of_several_runs_the_newest_is_read_and_another_can_be_named() -> None:
     folder = RUNS / "lightning" / "healthy"
     newest = read_run(folder)
@@ -109,6 +149,29 @@ def test_tables_complement_what_a_tool_logged(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------ tables of rows
+
+
+def test_parquet_reads_like_csv_or_says_what_is_missing() -> None:
+    folder = RUNS / "parquet" / "healthy"
+    if importlib.util.find_spec("pyarrow") is None:
+        with pytest.raises(IntakeError, match=r"test\.parquet: reading Parquet takes pyarrow.* pip install pyarrow"):
+            read_run(folder)
+        return
+    found, table = look(folder), read_run(RUNS / "tables" / "healthy").view
+    for name, values in table.arrays.items():
+        if not name.startswith("epoch."):
+            np.testing.assert_array_equal(found.run.view.arrays[name], values, err_msg=name)
+    assert found.verdict == "pass" and not found.run.notes
+    for key in ("task", "kind", "classes", "feature_names", "feature_kinds"):
+        assert found.run.view.meta[key] == table.meta[key]
+
+
+def test_parquet_that_cannot_be_read_is_named_beside_what_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    shutil.copytree(RUNS / "transformers" / "healthy", tmp_path / "run")
+    shutil.copy(RUNS / "parquet" / "healthy" / "test.parquet", tmp_path / "run")
+    found = look(tmp_path / "run")
+    assert found.verdict == "pass" and any("test.parquet" in n and "pip install pyarrow" in n for n in found.run.notes)
 
 
 def write_tables(folder: Path, columns: dict[str, list[object]], target: list[object], told: list[object]) -> None:
@@ -225,3 +288,10 @@ def test_html_is_one_file_that_loads_nothing_and_is_escaped(tmp_path: Path) -> N
 def test_help_says_what_the_exit_codes_mean() -> None:
     told = command("--help").stdout
     assert "Exit codes" in told and "Examples:" in told
+
+
+def test_other_packages_use_the_checks_by_their_public_modules() -> None:
+    root = Path(mlops_debugger.__file__).parent
+    private = re.compile(r"mlops_debugger\.checks(?:\._\w+| import .*\b_[a-z])")
+    outside = [path for path in root.rglob("*.py") if path.parent != root / "checks"]
+    assert outside and not [str(path) for path in outside if private.search(path.read_text("utf-8"))]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
 import pickle
+import re
 import shutil
 import sqlite3
 import struct
+import sys
+import types
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -23,11 +27,15 @@ from typer.testing import CliRunner
 
 from mlops_debugger.checks import VERDICTS
 from mlops_debugger.cli import app
+from mlops_debugger.contract import MLOpsAction
+from mlops_debugger.environment import OwnSession
 from mlops_debugger.errors import IntakeError
-from mlops_debugger.intake import Diagnosis, _blocks, _files, _svg, _wire, diagnose, html, read_run
+from mlops_debugger.intake import Diagnosis, _blocks, _files, _parquet, _svg, _wire, diagnose, html, read_run
+from mlops_debugger.intake._episode import own_case
 from mlops_debugger.intake.readers import arrays as npz
 
 RUNS = Path(__file__).parent / "data" / "own_runs"
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 FUZZ = settings(
     max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -49,7 +57,22 @@ def look(path: Path) -> Diagnosis | None:
     assert all(finding.verdict in VERDICTS for finding in found.findings.values())
     json.dumps(found.as_dict())
     html.page(found).encode()
+    play(found)
     return found
+
+
+def play(found: Diagnosis) -> None:
+    """The run as an episode: everything can be asked, and every answer can be sent and shown."""
+    session = OwnSession(own_case(found))
+    told = [session.reset()]
+    for kind in ("read_config", "read_logs", "check_dataset_stats", "inspect_preprocessing", "read_eval_results"):
+        told.append(session.step(MLOpsAction.model_validate({"action_type": kind})))
+    for name, path in (("train.log", "epoch.1"), ("dataset_stats.json", "splits.test"), ("config.yaml", "a.b")):
+        more = {"action_type": "query_artifact", "artifact_name": name, "field_path": path}
+        told.append(session.step(MLOpsAction.model_validate(more)))
+    for observation in told:
+        assert not CONTROL.search(str(observation.last_action_result.get("content", "")))
+        observation.model_dump_json().encode()
 
 
 def notes(found: Diagnosis | None) -> str:
@@ -223,11 +246,99 @@ def test_tables_of_any_cells(data: st.DataObject, tmp_path: Path) -> None:
     look(tmp_path)
 
 
+def test_one_long_word_among_short_ones_stays_small(tmp_path: Path) -> None:
+    """As an array of words, 8 MB wide in each of 4,000 rows, this column would take 128 GB."""
+    rows = "".join(f"{'w' * 8_000_000 if k == 7 else 'ab'[k % 2]},{k % 2}\n" for k in range(4_000))
+    (tmp_path / "train.csv").write_text("word,label\n" + rows)
+    assert read_run(tmp_path).view.arrays["train.features"].shape == (4_000, 1)
+
+
 def test_parquet_without_a_reader_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "test.parquet").write_bytes(b"PAR1")
     with pytest.raises(IntakeError, match="pip install pyarrow"):
         read_run(tmp_path)
+
+
+def test_a_pyarrow_that_unpickles_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", types.SimpleNamespace(__version__="13.0.0"))
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", types.SimpleNamespace())
+    (tmp_path / "test.parquet").write_bytes(b"PAR1")
+    with pytest.raises(IntakeError, match=r"from 14\.0\.1 on, found 13\.0\.0"):
+        read_run(tmp_path)
+
+
+def _write_parquet(path: Path, columns: dict[str, Any], **more: Any) -> Any:
+    """Write a table with pyarrow; the test is left out where that is not installed."""
+    arrow = pytest.importorskip("pyarrow")
+    table = arrow.table(columns)
+    importlib.import_module("pyarrow.parquet").write_table(table, path, **more)
+    return arrow
+
+
+def test_types_that_a_parquet_file_brings_are_never_unpickled(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    trap = tmp_path / "owned"
+    brought = {b"ARROW:extension:name": b"arrow.py_extension_type"}
+    brought[b"ARROW:extension:metadata"] = pickle.dumps(_Trap(trap))
+    fields = [arrow.field("x", arrow.float64(), metadata=brought), arrow.field("y_true", arrow.int64())]
+    schema = arrow.schema(fields, metadata={b"pandas": b'{"columns": [{"numpy_type": "object", "metadata": 1}]}'})
+    table = arrow.table([[0.5] * 40, [0, 1] * 20], schema=schema)
+    importlib.import_module("pyarrow.parquet").write_table(table, tmp_path / "test.parquet")
+    found = read_run(tmp_path)
+    assert found.view.arrays["test.target"].shape == (40,) and not trap.exists()
+
+
+def test_columns_of_other_than_plain_types_are_left_out(tmp_path: Path) -> None:
+    columns: dict[str, Any] = {"y_true": [0, 1] * 20, "x": [0.1] * 40, "deep": [[1, 2]] * 40, "raw": [b"\x80"] * 40}
+    _write_parquet(tmp_path / "test.parquet", columns)
+    found = look(tmp_path)
+    assert "deep, raw: columns of other than plain types" in notes(found)
+    assert found is not None and found.run.view.meta["feature_names"] == ["x"]
+
+
+def test_parquet_that_would_unpack_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write_parquet(tmp_path / "test.parquet", {"y_true": [0, 1] * 50_000, "x": [0.5] * 100_000}, compression="zstd")
+    assert (tmp_path / "test.parquet").stat().st_size < 5_000
+    assert read_run(tmp_path).view.arrays["test.target"].shape == (100_000,)
+    monkeypatch.setattr(_parquet, "MAX_UNPACKED", 200_000)
+    with pytest.raises(IntakeError, match="when unpacked"):
+        read_run(tmp_path)
+
+
+def test_one_long_word_in_every_row_stays_small(tmp_path: Path) -> None:
+    """200 KB of text in 20,000 rows are 4 GB, unless equal words are kept once."""
+    arrow = pytest.importorskip("pyarrow")
+    word = arrow.DictionaryArray.from_arrays([0] * 20_000, ["w" * 200_000])
+    _write_parquet(tmp_path / "test.parquet", {"y_true": [0, 1] * 10_000, "word": word}, store_schema=False)
+    assert (tmp_path / "test.parquet").stat().st_size < 500_000
+    assert read_run(tmp_path).view.arrays["test.features"].shape == (20_000, 1)
+
+
+def test_parquet_with_more_rows_than_are_read(tmp_path: Path) -> None:
+    _write_parquet(tmp_path / "test.parquet", {"y_true": [0] * 200_001})
+    with pytest.raises(IntakeError, match="at most 200000 rows"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize("value", [None, True, 10**18, float("inf"), "é", b"\x00"])
+def test_parquet_of_one_value_over_and_over(value: Any, tmp_path: Path) -> None:
+    _write_parquet(tmp_path / "train.parquet", {"label": [0, 1] * 30, "x": [value] * 60})
+    _write_parquet(tmp_path / "test.parquet", {"label": [value] * 60, "x": [0.5, None] * 30})
+    look(tmp_path)
+
+
+@FUZZ
+@given(data=st.data())
+def test_damaged_parquet(data: st.DataObject, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    content = bytearray((RUNS / "parquet" / "healthy" / "test.parquet").read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        # The footer says what the pages are: half of the damage goes there.
+        low = data.draw(st.sampled_from((0, len(content) - 4_000)))
+        content[data.draw(st.integers(low, len(content) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / "test.parquet").write_bytes(bytes(content[: data.draw(st.sampled_from((len(content), 9_000, 40)))]))
+    look(tmp_path)
 
 
 # ------------------------------------------------------------------ arrays

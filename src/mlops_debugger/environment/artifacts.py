@@ -47,17 +47,23 @@ _TREES: Mapping[ArtifactName, Callable[[str], Plain]] = {
 
 
 class Shelf:
-    """The artifacts of one run. `dialect` maps canonical config keys to the project's dotted paths."""
+    """The artifacts of one run. `dialect` maps canonical config keys to the project's dotted paths.
 
-    def __init__(self, artifacts: Mapping[str, str], dialect: Mapping[str, str]) -> None:
+    `absent` says of an artifact that is not there why, or what to do about it.
+    """
+
+    def __init__(
+        self, artifacts: Mapping[str, str], dialect: Mapping[str, str], absent: Mapping[str, str] | None = None
+    ) -> None:
         self._artifacts = artifacts
         self._dialect = dialect
+        self._notes = absent or {}
 
     def read(self, name: ArtifactName) -> Answer:
         """The whole artifact."""
         text = self._artifacts.get(name)
         if text is None:
-            return _absent(name)
+            return self._absent(name)
         content, cut = bounded(text, "query its fields with query_artifact")
         return {"artifact": name, "content": content, **cut}
 
@@ -65,7 +71,7 @@ class Shelf:
         """The records that a normal filter (see `log.normal_filter`) selects, continuation lines with them."""
         text = self._artifacts.get("train.log")
         if text is None:
-            return _absent("train.log")
+            return self._absent("train.log")
         log = logs.parse_log(text)
         chosen = logs.select(log, wanted)
         if isinstance(chosen, str):
@@ -89,7 +95,7 @@ class Shelf:
             return {"error": f"field_path has at most {MAX_PATH} characters, found {len(path)}: give one dotted path"}
         text = self._artifacts.get(name)
         if text is None:
-            return _absent(name)
+            return self._absent(name)
         if name == "preprocessing.py":
             return _definition(text, path)
         try:
@@ -101,6 +107,10 @@ class Shelf:
         if name == "train.log":
             return self._figure(logs.parse_log(text), path)
         return _field(name, tree, path) or {"error": explain(name, tree, path)}
+
+    def _absent(self, name: str) -> Answer:
+        note = self._notes.get(name, f"the run ended without writing {name}")
+        return {"artifact": name, "content": "", "note": note}
 
     def _figure(self, log: logs.Log, path: str) -> Answer:
         """A figure of the log by its canonical name, else by the team's own."""
@@ -134,10 +144,6 @@ def bounded(text: str, advice: str) -> tuple[str, Answer]:
     head, tail = head.rpartition("\n")[0] or head, tail.partition("\n")[2] or tail
     left_out = len(text) - len(head) - len(tail)
     return f"{head}\n[… {left_out} characters left out …]\n{tail}", {"truncated": f"shortened: {advice}"}
-
-
-def _absent(name: str) -> Answer:
-    return {"artifact": name, "content": "", "note": f"the run ended without writing {name}"}
 
 
 def _field(name: str, tree: Plain, path: str) -> Answer | None:

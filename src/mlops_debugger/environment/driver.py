@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from mlops_debugger.bank import Bank, Scenario
 from mlops_debugger.contract import MLOpsAction, MLOpsObservation, MLOpsState
-from mlops_debugger.environment.episode import DEFAULT_MAX_STEPS, Episode
+from mlops_debugger.environment.episode import Episode
+from mlops_debugger.environment.investigation import DEFAULT_MAX_STEPS
 from mlops_debugger.environment.tasks import Selector, check_seed, check_task
 from mlops_debugger.errors import EpisodeError, RunError
 from mlops_debugger.grading import TrialRequest, TrialResult, grade, prepare

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from mlops_debugger.checks import RunView
-from mlops_debugger.checks._loss_level import cross_entropy, scores
-from mlops_debugger.checks._reports import parsed, plain
+from mlops_debugger.checks.reading import json_artifact, log_loss, metric_name
 from mlops_debugger.edits import dump_yaml
 from mlops_debugger.intake._curves import Curves, curves
 from mlops_debugger.intake._names import figure
@@ -30,8 +30,17 @@ _REGRESSION = frozenset(("mae", "rmse", "mse", "r2", "mape"))
 _DEVICES = ("devices", "world_size", "num_processes", "n_gpu", "gpus", "num_nodes")
 
 
-def assemble(sources: Sequence[Source]) -> tuple[RunView, list[str]]:
-    """The view, and notes on what was worked out."""
+@dataclass(frozen=True)
+class Assembled:
+    """The view, notes on what was worked out, and every source's curves."""
+
+    view: RunView
+    notes: tuple[str, ...]
+    drawn: tuple[Curves, ...]
+
+
+def assemble(sources: Sequence[Source]) -> Assembled:
+    """Put the sources together; what an earlier one has wins."""
     notes: list[str] = []
     arrays: dict[str, FloatArray] = {}
     meta: dict[str, Any] = {}
@@ -54,11 +63,12 @@ def assemble(sources: Sequence[Source]) -> tuple[RunView, list[str]]:
     if "task" not in meta and (task := _task(artifacts, arrays, drawn)):
         meta["task"] = task
     view = RunView(artifacts, arrays, meta)
-    if "eval_results.json" not in artifacts and (report := _report(view, sources, drawn)):
+    report = results(view, list(zip(sources, drawn, strict=True)))
+    if "eval_results.json" not in artifacts and "test" in report:
         artifacts["eval_results.json"] = json.dumps(report, indent=1)
         notes.append("there is no eval_results.json: the last results that the tool logged stand for it")
     _evaluated(view, meta, notes)
-    return RunView(artifacts, arrays, meta), notes
+    return Assembled(RunView(artifacts, arrays, meta), tuple(notes), tuple(drawn))
 
 
 def _written(config: Mapping[str, Any]) -> str:
@@ -82,7 +92,7 @@ def _selected(settings: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
     """The metric that the run noted, as series call it."""
     stated = meta.get("metric") or _first(settings, _SELECTED)
     told = figure(stated) if isinstance(stated, str) else None
-    return told.what if told is not None else plain(stated) if isinstance(stated, str) else ""
+    return told.what if told is not None else metric_name(stated) if isinstance(stated, str) else ""
 
 
 def _loop(meta: dict[str, Any], settings: Mapping[str, Any], drawn: Sequence[Curves], notes: list[str]) -> None:
@@ -116,7 +126,10 @@ def _task(artifacts: Mapping[str, str], arrays: Mapping[str, FloatArray], drawn:
         return ""
     names = {what for found in drawn for block in found.results.values() for what in block}
     names |= {
-        plain(k) for b in parsed(RunView(artifacts), "eval_results.json").values() if isinstance(b, dict) for k in b
+        metric_name(k)
+        for b in json_artifact(RunView(artifacts), "eval_results.json").values()
+        if isinstance(b, dict)
+        for k in b
     }
     names -= {"loss", "n"}
     if names & {"accuracy", "auc", "balanced_accuracy"} or any(name.endswith("f1") for name in names):
@@ -124,10 +137,10 @@ def _task(artifacts: Mapping[str, str], arrays: Mapping[str, FloatArray], drawn:
     return "regression" if names & _REGRESSION else ""
 
 
-def _report(view: RunView, sources: Sequence[Source], drawn: Sequence[Curves]) -> dict[str, Any]:
-    """Results of test, and of validation beside them, in the form of eval_results.json; empty without test results."""
+def results(view: RunView, parts: Sequence[tuple[Source, Curves]]) -> dict[str, Any]:
+    """The last results of test and validation that were logged, in the form of eval_results.json; empty without any."""
     blocks: dict[str, dict[str, float]] = {}
-    for source, found in zip(sources, drawn, strict=True):
+    for source, found in parts:
         named = {split: dict(block) for split, block in found.results.items() if split != "train"}
         for name, value in source.final.items():
             told = figure(name)
@@ -136,24 +149,22 @@ def _report(view: RunView, sources: Sequence[Source], drawn: Sequence[Curves]) -
         for split, block in named.items():
             blocks[split] = {**block, **blocks.get(split, {})}
     blocks = {split: {k: v for k, v in block.items() if math.isfinite(v)} for split, block in blocks.items()}
-    if not blocks.get("test"):
-        return {}
-    blocks.pop("train", None)
-    if "validation.prediction" in view.arrays:
+    blocks = {split: block for split, block in blocks.items() if block and split != "train"}
+    if "test" in blocks and "validation.prediction" in view.arrays:
         # Saved answers say more than the last line of the log, which another checkpoint may have written.
         blocks.pop("validation", None)
     metric = view.meta.get("metric")
     head = {"primary_metric": metric} if isinstance(metric, str) and metric else {}
-    return {**head, **blocks}
+    return {**head, **blocks} if blocks else {}
 
 
 def _evaluated(view: RunView, meta: dict[str, Any], notes: list[str]) -> None:
     """Which epoch the saved answers are of, where nobody noted it: the last one, unless the best one fits better."""
-    curve, pair = view.arrays.get("epoch.val_loss"), scores(view, "validation")
-    if curve is None or pair is None or "evaluated_epoch" in meta or len(curve) < 2 or not np.isfinite(curve).all():
+    curve, own = view.arrays.get("epoch.val_loss"), log_loss(view, "validation")
+    if curve is None or own is None or "evaluated_epoch" in meta or len(curve) < 2 or not np.isfinite(curve).all():
         return
     lengths = {len(values) for name, values in view.arrays.items() if name.startswith("epoch.")}
-    own, best = cross_entropy(*pair), int(np.argmin(curve))
+    best = int(np.argmin(curve))
     fits = abs(curve[best] - own) < min(abs(curve[-1] - own), _FITS * abs(own))
     if lengths == {len(curve)} and fits:
         meta["evaluated_epoch"] = meta["best_epoch"] = best + 1

@@ -7,7 +7,8 @@ epoch; where it was not evaluated either, up to 20 intervals of equal length do.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +20,10 @@ from mlops_debugger.intake._sources import History, Point
 FloatArray = NDArray[np.float64]
 _FEW = 5  # epochs below which evaluations count, if there are more of them
 _WINDOWS = 20
+_PREFIXES = {"train": "train", "validation": "val", "test": "test"}
+_UNFIT = re.compile(r"[^A-Za-z0-9_./-]+", re.ASCII)
+_MAX_UNKNOWN = 40
+_MAX_EPOCH = 1e6
 _PREFERRED = ("macro_f1", "f1", "accuracy", "auc", "balanced_accuracy", "mae", "rmse", "r2")
 
 
@@ -26,7 +31,9 @@ _PREFERRED = ("macro_f1", "f1", "accuracy", "auc", "balanced_accuracy", "mae", "
 class Curves:
     """Arrays by dotted name, what is known of the loop, and results: split → metric → last value.
 
-    `by_epoch` says whether an entry is an epoch of the run.
+    `by_epoch` says whether an entry is an epoch of the run. `rows` has, for every interval, its number as "epoch", its
+    last "step" where steps are known, and every series that was logged in it: those of the arrays under their names
+    there (the metric as val_<metric>), others under plain or their own ones.
     """
 
     arrays: dict[str, FloatArray] = field(default_factory=dict)
@@ -35,6 +42,7 @@ class Curves:
     by_epoch: bool = False
     epochs: float | None = None
     steps_per_epoch: float | None = None
+    rows: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,10 +65,13 @@ class _Clock:
 def curves(history: History, *, counts_updates: bool, metric: str = "") -> Curves:
     """Curves of every series that is known by name; `metric` is the one that the run was selected by, if known."""
     known: dict[tuple[str, str], dict[str, list[Point]]] = {}
+    unknown: dict[str, list[Point]] = {}
     for name, points in history.items():
         told = figure(name)
         if told is not None and points:
             known.setdefault((told.split, told.what), {})[told.axis or name] = list(points)
+        elif points:
+            unknown[name] = list(points)
     if not known:
         return Curves()
     evaluated = {what for split, what in known if split == "validation" and what != "loss"}
@@ -92,7 +103,51 @@ def curves(history: History, *, counts_updates: bool, metric: str = "") -> Curve
         by_epoch=by_epoch,
         epochs=float(len(epochs)) if epochs else None,
         steps_per_epoch=_rate(loss, clock) if counts_updates or _rises(loss) else None,
+        rows=_rows(_shown(parts, known, unknown, metric), place, by_epoch),
     )
+
+
+def _shown(
+    parts: Mapping[str, list[Point]],
+    known: Mapping[tuple[str, str], dict[str, list[Point]]],
+    unknown: Mapping[str, list[Point]],
+    metric: str,
+) -> dict[str, list[Point]]:
+    """Every series by the name that a row has for it; of unknown ones the first few."""
+    found = {f"val_{metric}" if name == "val_metric" else name: points for name, points in parts.items() if points}
+    if found.get("grad_norm_max") == found.get("grad_norm"):
+        found.pop("grad_norm_max", None)
+    for split, what in known:
+        name = f"{_PREFIXES[split]}_{what}"
+        if what not in ("lr", "grad_norm", "grad_norm_max"):
+            found.setdefault(name, _of(dict(known), split, what))
+    for name in list(unknown)[:_MAX_UNKNOWN]:
+        found.setdefault(_UNFIT.sub("_", name)[:60].lstrip("0123456789./-") or "series", unknown[name])
+    return found
+
+
+def _rows(
+    series: Mapping[str, Sequence[Point]], place: Callable[[Point], float | None], by_epoch: bool
+) -> tuple[Mapping[str, float], ...]:
+    """What was logged, an interval each; numbered as the run did where intervals are its epochs."""
+    gathered: dict[float, dict[str, list[float]]] = {}
+    last: dict[float, float] = {}
+    for name, points in series.items():
+        for point in points:
+            at = place(point)
+            if at is None or not math.isfinite(at):
+                continue
+            gathered.setdefault(at, {}).setdefault(name, []).append(point.value)
+            if point.step is not None and math.isfinite(point.step):
+                last[at] = max(last.get(at, -math.inf), point.step)
+    whole = by_epoch and all(at == math.floor(at) and 0 <= at < _MAX_EPOCH for at in gathered)
+    rows: list[Mapping[str, float]] = []
+    for number, at in enumerate(sorted(gathered), start=1):
+        with np.errstate(all="ignore"):
+            figures = {name: _summed(values, name) for name, values in gathered[at].items()}
+        step = {"step": last[at]} if at in last else {}
+        rows.append({"epoch": at if whole else float(number), **step, **figures})
+    return tuple(rows)
 
 
 def _of(known: dict[tuple[str, str], dict[str, list[Point]]], split: str, what: str) -> list[Point]:

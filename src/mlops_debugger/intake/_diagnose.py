@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_debugger.checks import VERDICTS, Finding, Verdict, checks
-from mlops_debugger.checks._bands import healthy, keys
+from mlops_debugger.checks.reading import band_of
 from mlops_debugger.intake._needs import Need, missing
 from mlops_debugger.intake._read import OwnRun
 from mlops_debugger.intake._sources import printable
@@ -63,9 +63,7 @@ class Diagnosis:
 def diagnose(run: OwnRun) -> Diagnosis:
     """Run the eight checks."""
     findings = {name: _printable(check.run(run.view)) for name, check in checks().items()}
-    known = healthy()
-    band = next((key for key in keys(run.view) if key in known), "any")
-    return Diagnosis(run, findings, {name: missing(run.view, name) for name in findings}, band)
+    return Diagnosis(run, findings, {name: missing(run.view, name) for name in findings}, band_of(run.view))
 
 
 def _printable(finding: Finding) -> Finding:

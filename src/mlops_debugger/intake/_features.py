@@ -8,6 +8,7 @@ marked as such: that is a trait of the raw data and no sign of clipping or filli
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -99,10 +100,11 @@ def _codes(parts: Mapping[str, Any], first: str) -> tuple[dict[str, FloatArray],
         return None
     # The commonest have a code of their own, the others share one, and so do words that the first split never had:
     # codes stay small, since nothing but the number of words would make them large.
-    common, counts = np.unique(words[first], return_counts=True)
-    kept = sorted(common[np.argsort(-counts, kind="stable")][:_OWN_CODES])
-    at = {str(name): float(place - _OWN_CODES // 2) for place, name in enumerate(kept)}
-    others = dict.fromkeys(map(str, common), float(_OWN_CODES - _OWN_CODES // 2))
+    # Counted as Python's words: an array of them would be as wide as the longest, in every row.
+    common = sorted(Counter(words[first]).items(), key=lambda item: (-item[1], item[0]))
+    kept = sorted(name for name, _ in common[:_OWN_CODES])
+    at = {name: float(place - _OWN_CODES // 2) for place, name in enumerate(kept)}
+    others = dict.fromkeys((name for name, _ in common), float(_OWN_CODES - _OWN_CODES // 2))
     unseen = float(_OWN_CODES - _OWN_CODES // 2 + 1)
     codes = {**others, **at}
     return {split: np.array([codes.get(name, unseen) for name in part]) for split, part in words.items()}, "category"

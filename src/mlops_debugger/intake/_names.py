@@ -6,7 +6,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from mlops_debugger.checks._reports import KNOWN, plain
+from mlops_debugger.checks.reading import KNOWN_METRICS, metric_name
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEPARATOR = re.compile(r"[^a-z0-9]+")
@@ -22,7 +22,7 @@ _LOSSES = frozenset(
 )
 _GRADIENT = frozenset(("grad", "gradient", "gradients", "norm", "total", "global", "l2", "2", "0", "max"))
 _RATES = frozenset(("lr", "learningrate"))
-_METRICS = KNOWN | {"precision", "recall", "macro_auc", "mcc", "perplexity", "mape", "top5_accuracy"}
+_METRICS = KNOWN_METRICS | {"precision", "recall", "macro_auc", "mcc", "perplexity", "mape", "top5_accuracy"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def figure(name: str) -> Figure | None:
         return Figure("train", "grad_norm_max" if "max" in rest else "grad_norm", axis)
     if told in _LOSSES:
         return Figure(split or "train", "loss", axis)
-    metric = plain(told)
+    metric = metric_name(told)
     if metric in _METRICS and metric != "loss":
         return Figure(split or "train", metric, axis)
     return None

@@ -11,6 +11,7 @@ from mlops_debugger import catalog
 from mlops_debugger.checks import RunView
 from mlops_debugger.errors import IntakeError
 from mlops_debugger.intake._assemble import assemble
+from mlops_debugger.intake._curves import Curves
 from mlops_debugger.intake._files import Folder, open_folder
 from mlops_debugger.intake._sources import Candidate, Reader, Source, printable
 
@@ -29,12 +30,16 @@ class Read:
 
 @dataclass(frozen=True)
 class OwnRun:
-    """Somebody's own run. `notes` say, in sentences, what was left out, taken for granted or worked out."""
+    """Somebody's own run. `notes` say, in sentences, what was left out, taken for granted or worked out.
+
+    `parts` has, for each of `sources`, what it read as it was logged, and the curves drawn from that.
+    """
 
     path: Path
     view: RunView
     sources: tuple[Read, ...]
     notes: tuple[str, ...]
+    parts: tuple[tuple[Source, Curves], ...] = ()
 
 
 @functools.cache
@@ -44,16 +49,17 @@ def readers() -> tuple[Reader, ...]:
     return tuple(sorted(found.values(), key=lambda reader: reader.order))
 
 
-def read_run(path: Path, run: str | None = None) -> OwnRun:
+def read_run(path: Path, run: str | None = None, *, option: str = "--run") -> OwnRun:
     """Read whatever is known in the folder (or the single file); of several runs the newest, or the one named.
 
-    `run` is an id, a name, or a beginning that one run alone has. Raises `IntakeError` where nothing can be read, or
-    no run has that name. A file that is damaged is left out and named in the notes as long as another can be read.
+    `run` is an id, a name, or a beginning that one run alone has; `option` is how the caller asks for it. Raises
+    `IntakeError` where nothing can be read, or no run has that name. A file that is damaged is left out and named in
+    the notes as long as another can be read.
     """
     folder = open_folder(path)
     offered = [(reader, *_found(reader, folder)) for reader in readers()]
     problems = [problem for _, _, problem in offered if problem]
-    chosen = _choose([(reader, found) for reader, found, _ in offered], run)
+    chosen = _choose([(reader, found) for reader, found, _ in offered], run, option)
     sources: list[Source] = []
     reads: list[Read] = []
     notes = [*folder.notes]
@@ -69,14 +75,16 @@ def read_run(path: Path, run: str | None = None) -> OwnRun:
         if others:
             notes.append(
                 f"{reader.title}: of {len(others) + 1} runs, {_name(candidate)} was read"
-                f"{' (the newest)' if run is None else ''}; choose with --run among {_listed(others)}"
+                f"{' (the newest)' if run is None else ''}; choose with {option} among {_listed(others)}"
             )
         notes.extend(source.notes)
     if not sources or not any(source.files for source in sources):
         raise IntakeError(printable(_nothing(folder, path, [*problems, *(n for s in sources for n in s.notes)])))
     notes.extend(f"left out: {problem}" for problem in problems)
-    view, worked_out = assemble(sources)
-    return OwnRun(path, view, tuple(reads), tuple(dict.fromkeys(map(printable, [*notes, *worked_out]))))
+    found = assemble(sources)
+    notes.extend(found.notes)
+    parts = tuple(zip(sources, found.drawn, strict=True))
+    return OwnRun(path, found.view, tuple(reads), tuple(dict.fromkeys(map(printable, notes))), parts)
 
 
 def _found(reader: Reader, folder: Folder) -> tuple[Sequence[Candidate], str]:
@@ -87,7 +95,7 @@ def _found(reader: Reader, folder: Folder) -> tuple[Sequence[Candidate], str]:
 
 
 def _choose(
-    offered: Sequence[tuple[Reader, Sequence[Candidate]]], run: str | None
+    offered: Sequence[tuple[Reader, Sequence[Candidate]]], run: str | None, option: str
 ) -> list[tuple[Reader, Candidate, list[Candidate]]]:
     """A run of every reader: the newest; or the one named, with whatever readers see a single run."""
     chosen: list[tuple[Reader, Candidate, list[Candidate]]] = []
@@ -97,10 +105,12 @@ def _choose(
         named = {id(c) for _, found in offered for c in found if c.run.startswith(run) or c.label.startswith(run)}
         if len(named) > 1:
             alike = [c for _, found in offered for c in found if id(c) in named]
-            raise IntakeError(f"--run: expected a beginning that one run has, found {_listed(alike)}: write it out")
+            raise IntakeError(f"{option}: expected a beginning that one run has, found {_listed(alike)}: write it out")
     if run is not None and not named:
         there = [c for _, found in offered for c in found if c.run]
-        raise IntakeError(f"--run: expected one of the runs in the folder, found {run!r}: there are {_listed(there)}")
+        raise IntakeError(
+            f"{option}: expected one of the runs in the folder, found {run!r}: there are {_listed(there)}"
+        )
     for reader, found in offered:
         mine = [c for c in found if id(c) in named]
         if run is not None and not mine and len(found) > 1:

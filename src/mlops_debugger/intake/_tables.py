@@ -18,6 +18,7 @@ from mlops_debugger.errors import IntakeError
 from mlops_debugger.intake._files import MAX_BINARY, Folder
 from mlops_debugger.intake._labels import word
 from mlops_debugger.intake._metric_tables import header
+from mlops_debugger.intake._parquet import read_parquet
 
 MAX_ROWS = 200_000
 MAX_COLUMNS = 2_000
@@ -99,7 +100,7 @@ def looks(folder: Folder, file: str) -> bool:
 
 def read_tables(folder: Folder, file: str, notes: list[str]) -> list[Table]:
     """The file's rows, a table for every split in it. Raises `IntakeError` where it is no table."""
-    frame = _frame(folder, file)
+    frame = _frame(folder, file, notes)
     if len(frame) > MAX_ROWS:
         notes.append(f"{file}: the first {MAX_ROWS} of its rows were read")
         frame = frame.iloc[:MAX_ROWS]
@@ -139,35 +140,19 @@ def _by_split(table: Table, notes: list[str]) -> list[Table]:
     return found
 
 
-def _frame(folder: Folder, file: str) -> Any:
+def _frame(folder: Folder, file: str, notes: list[str]) -> Any:
     import pandas
 
-    content = io.BytesIO(folder.bytes(file, MAX_BINARY))
-    if not file.endswith(PARQUET):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                return pandas.read_csv(content, low_memory=False, nrows=MAX_ROWS + 1)
-            except (ValueError, pandas.errors.ParserError, OverflowError, RecursionError) as error:
-                reason = " ".join(str(error).split())[:120]
-                raise IntakeError(f"{file}: expected a CSV table, found something else ({reason})") from None
-    try:
-        import pyarrow  # type: ignore[import-not-found,import-untyped,unused-ignore]
-        import pyarrow.parquet as parquet  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ImportError:
-        raise IntakeError(
-            f"{file}: reading Parquet takes pyarrow, which is not installed: pip install pyarrow, or save it as CSV"
-        ) from None
-    try:
-        opened = parquet.ParquetFile(content)
-        rows, width = opened.metadata.num_rows, opened.metadata.num_columns
-        if rows > MAX_ROWS or width > MAX_COLUMNS:
-            raise IntakeError(
-                f"{file}: expected at most {MAX_ROWS} rows and {MAX_COLUMNS} columns, found {rows} and {width}"
-            )
-        return opened.read().to_pandas()
-    except (pyarrow.ArrowException, ValueError, OSError, MemoryError) as error:
-        raise IntakeError(f"{file}: expected a Parquet table, found something else ({type(error).__name__})") from None
+    content = folder.bytes(file, MAX_BINARY)
+    if file.endswith(PARQUET):
+        return read_parquet(content, file, MAX_ROWS, MAX_COLUMNS, notes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return pandas.read_csv(io.BytesIO(content), low_memory=False, nrows=MAX_ROWS + 1)
+        except (ValueError, pandas.errors.ParserError, OverflowError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise IntakeError(f"{file}: expected a CSV table, found something else ({reason})") from None
 
 
 def joined(tables: Sequence[Table], split: str, notes: list[str]) -> tuple[Table | None, Table | None]:

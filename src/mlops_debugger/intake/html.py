@@ -110,8 +110,6 @@ def _pictures(title: str, pictures: Iterator[tuple[str, str]]) -> Iterator[str]:
 def _curve_pictures(view: RunView) -> Iterator[tuple[str, str]]:
     for caption, series in _CURVES:
         there = [(label, view.arrays[name].ravel()) for name, label in series if name in view.arrays]
-        if caption == "Gradient norm" and len(there) == 2 and np.array_equal(there[0][1], there[1][1], equal_nan=True):
-            there = there[:1]
         metric = view.meta.get("metric")
         said = f"{caption} ({metric})" if caption == "Validation metric" and isinstance(metric, str) else caption
         yield printable(f"{said} by epoch"), _svg.curves(there)

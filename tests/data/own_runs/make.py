@@ -4,7 +4,7 @@ Needs an environment of its own, since none of the tools is a dependency of the 
 
     python3.11 -m venv /tmp/run/tools
     /tmp/run/tools/bin/pip install torch==2.13.0 numpy scikit-learn pandas tensorboard lightning transformers accelerate
-    /tmp/run/tools/bin/pip install mlflow wandb dvclive
+    /tmp/run/tools/bin/pip install mlflow wandb dvclive pyarrow
     cd /tmp/run && HOME=/tmp/run LOGNAME=user USER=user tools/bin/python make.py OUT
 
 It works in /tmp/run, so that no file names somebody's machine, and leaves checkpoints and pickles out.
@@ -150,6 +150,20 @@ def tables(out: Path, mistake: str = "") -> None:
     (out / "eval_results.json").write_text(json.dumps(report, indent=1))
 
 
+def parquet(out: Path, mistake: str = "") -> None:
+    """The tables as pandas writes them to Parquet: an index of row ids, labels as categories, answers as one file."""
+    import pandas as pd
+
+    tables(WORK / "tables", mistake)
+    out.mkdir(parents=True)
+    for split in SPLITS:
+        frame = pd.read_csv(WORK / "tables" / f"{split}.csv").set_index("row_id")
+        frame["label"] = frame["label"].astype("category")
+        frame.to_parquet(out / f"{split}.parquet", engine="pyarrow")
+    answers = pd.read_csv(WORK / "tables" / "predictions.csv")
+    answers.to_parquet(out / "predictions.parquet", engine="pyarrow", compression="zstd")
+
+
 def transformers(out: Path, mistake: str = "") -> None:
     from transformers import Trainer, TrainingArguments
 
@@ -259,8 +273,9 @@ def tensorboard(out: Path, mistake: str = "") -> None:
 def mlflow(out: Path, mistake: str = "", store: str = "sqlite") -> None:
     import mlflow as flow
 
+    base = one_store(out)
     if store == "sqlite":
-        flow.set_tracking_uri("sqlite:///mlflow.db")
+        flow.set_tracking_uri(f"sqlite:///{base}")
     else:
         os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
         flow.set_tracking_uri("file:./mlruns")
@@ -277,10 +292,96 @@ def mlflow(out: Path, mistake: str = "", store: str = "sqlite") -> None:
             flow.log_metric("test_accuracy", test_accuracy(model, tensors))
     out.mkdir(parents=True)
     if store == "sqlite":
-        shrink(Path("mlflow.db"))
-        shutil.copy("mlflow.db", out)
+        shrink(base)
+        shutil.copy(base, out / "mlflow.db")
     else:
         shutil.copytree("mlruns", out / "mlruns", ignore=shutil.ignore_patterns("artifacts", ".trash", "models"))
+
+
+def customers(seed: int = 11, rows: int = 1000):
+    """A telephone company's customers, some of whom leave; gaps, words and amounts, as a table of a tutorial has."""
+    import pandas as pd
+
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "plan": rng.choice(["basic", "family", "premium"], rows, p=[0.5, 0.3, 0.2]),
+            "region": rng.choice(["north", "south", "east", "west"], rows),
+            "months": rng.integers(1, 72, rows),
+            "minutes": np.round(rng.gamma(4, 60, rows), 1),
+            "calls_to_support": rng.poisson(1.5, rows),
+            "bill": np.round(np.exp(rng.normal(3.6, 0.4, rows)), 2),
+        }
+    )
+    score = 0.9 * frame["calls_to_support"] - 0.06 * frame["months"] + 0.03 * frame["bill"]
+    score += (frame["plan"] == "basic") * 0.8 + rng.logistic(size=rows) * 0.6
+    leaves = score > score.quantile(0.6)
+    frame.loc[rng.random(rows) < 0.05, "bill"] = np.nan
+    frame.insert(0, "row_id", rng.permutation(rows) + 5000)
+    return frame, np.where(leaves, "leaves", "stays"), rng
+
+
+def sklearn(out: Path, mistake: str = "") -> None:
+    """A scikit-learn pipeline as a tutorial has it, logged through MLflow: parameters, metrics, tables as artifacts."""
+    import mlflow as flow
+    import pandas as pd
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import train_test_split
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    frame, label, rng = customers()
+    if mistake == "refund_as_input":
+        # What was paid back when a customer left: nobody knows it before.
+        frame["refund"] = np.round(np.where(label == "leaves", rng.gamma(3, 8, len(frame)), 0.0), 2)
+    rest, test = train_test_split(np.arange(len(frame)), test_size=0.2, random_state=3, stratify=label)
+    train, held = train_test_split(rest, test_size=0.25, random_state=3, stratify=label[rest])
+    if mistake == "hours_in_test":
+        frame.loc[test, "minutes"] = (frame.loc[test, "minutes"] / 60).round(2)
+    numbers = [name for name in frame if name not in ("row_id", "plan", "region")]
+    prepare = ColumnTransformer(
+        [
+            ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
+            ("words", OneHotEncoder(handle_unknown="ignore"), ["plan", "region"]),
+        ]
+    )
+    model = make_pipeline(prepare, LogisticRegression(C=1.0, max_iter=500))
+    model.fit(frame.iloc[train], label[train])
+    base = one_store(out)
+    flow.set_tracking_uri(f"sqlite:///{base}")
+    flow.set_experiment("customers")
+    with flow.start_run(run_name="logistic"):
+        flow.log_params({"model": "LogisticRegression", "C": 1.0, "max_iter": 500, "test_size": 0.2, "seed": 3})
+        told = []
+        for split, rows in zip(SPLITS, (train, held, test), strict=True):
+            table = frame.iloc[rows].assign(label=label[rows])
+            table.to_csv(f"{split}.csv", index=False)
+            flow.log_artifact(f"{split}.csv")
+            asked = frame.iloc[rows]
+            if mistake == "answers_in_other_order" and split != "train":
+                asked = asked.sort_values("row_id")
+            score = model.predict_proba(asked)
+            answer = model.classes_[score.argmax(1)]
+            part = pd.DataFrame({"row_id": frame["row_id"].iloc[rows], "split": split, "y_true": label[rows]})
+            part["y_pred"] = answer
+            for place, name in enumerate(model.classes_):
+                part[f"proba_{name}"] = score[:, place].round(5)
+            told.append(part)
+            name = {"train": "train", "validation": "val", "test": "test"}[split]
+            flow.log_metric(f"{name}_accuracy", float((answer == label[rows]).mean()))
+        pd.concat(told).to_csv("predictions.csv", index=False)
+        flow.log_artifact("predictions.csv")
+    out.mkdir(parents=True)
+    shrink(base)
+    shutil.copy(base, out / "mlflow.db")
+    shutil.copytree("mlruns", out / "mlruns")
+
+
+def one_store(out: Path) -> Path:
+    """MLflow keeps a store open for the life of the process: every job has its own, which is kept as mlflow.db."""
+    return Path(f"{out.parent.name}-{out.name}.db")
 
 
 def shrink(path: Path) -> None:
@@ -337,8 +438,11 @@ def dvclive(out: Path, mistake: str = "") -> None:
 
 JOBS = (
     (tables, "healthy"), (tables, "rate_too_high"), (tables, "test_rows_in_training"), (tables, "labels_permuted"),
+    (parquet, "healthy"),
     (transformers, "healthy"), (transformers, "rate_too_high"), (lightning, "healthy"), (lightning, "rate_too_high"),
-    (tensorboard, "healthy"), (tensorboard, "rate_too_high"), (mlflow, "healthy"), (mlflow_files, "healthy"),
+    (tensorboard, "healthy"), (tensorboard, "rate_too_high"), (mlflow, "healthy"), (mlflow, "rate_too_high"),
+    (mlflow_files, "healthy"), (sklearn, "healthy"), (sklearn, "refund_as_input"), (sklearn, "hours_in_test"),
+    (sklearn, "answers_in_other_order"),
     (wandb, "healthy"), (wandb, "rate_too_high"), (dvclive, "healthy"),
 )  # fmt: skip
 
