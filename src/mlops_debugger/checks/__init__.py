@@ -58,6 +58,11 @@ class Finding:
     p: float | None = None
     also: tuple[str, ...] = ()
 
+    @property
+    def evidence(self) -> str:
+        """The sentence, and those of up to two further statistics outside their range."""
+        return " ".join((self.summary, *self.also[:2]))
+
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain data without `also`, numbers rounded to four digits that count."""
         return {

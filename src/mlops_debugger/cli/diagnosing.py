@@ -91,9 +91,9 @@ def _show(found: Diagnosis, html: Path | None) -> None:
         table.add_column(heading)
     for name, finding in found.findings.items():
         colour = _COLOURS[finding.verdict]
-        evidence = escape(finding.summary)
+        evidence = escape(finding.evidence)
         if finding.verdict in ("warn", "fail") and finding.value is not None and finding.threshold is not None:
-            evidence += f"\n[dim]{finding.statistic} {finding.value:.4g}, bound {finding.threshold:.4g}; "
+            evidence += f"\n[dim]{finding.statistic} {finding.value:.4g}, healthy: {finding.healthy}; "
             evidence += f"compared: {escape(finding.compared)}[/dim]"
         table.add_row(name, f"[{colour}]{finding.verdict.replace('_', ' ')}[/{colour}]", evidence)
     console.print(table)

@@ -52,6 +52,7 @@ class Diagnosis:
             "findings": {
                 name: {
                     **finding.as_dict(),
+                    "also": list(finding.also),
                     "missing": [{"allows": need.allows, "file": need.file} for need in self.needs[name]],
                 }
                 for name, finding in self.findings.items()
@@ -72,5 +73,6 @@ def _printable(finding: Finding) -> Finding:
         finding,
         summary=printable(finding.summary),
         compared=printable(finding.compared),
+        also=tuple(printable(said) for said in finding.also),
         worst=tuple((printable(name), value) for name, value in finding.worst),
     )

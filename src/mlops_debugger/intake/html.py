@@ -74,10 +74,10 @@ def _sources(found: Diagnosis) -> Iterator[str]:
 def _findings(found: Diagnosis) -> Iterator[str]:
     yield "<table><tr><th>check</th><th>verdict</th><th>evidence</th></tr>"
     for name, finding in found.findings.items():
-        evidence = escape(finding.summary)
+        evidence = escape(finding.evidence)
         if finding.value is not None and finding.threshold is not None:
             evidence += (
-                f'<div class="quiet">{escape(finding.statistic)} {finding.value:.4g}, bound {finding.threshold:.4g}, '
+                f'<div class="quiet">{escape(finding.statistic)} {finding.value:.4g}, healthy: {finding.healthy}, '
                 f"n = {finding.n}; compared: {escape(finding.compared)}</div>"
             )
         if finding.worst and finding.verdict != "pass":
