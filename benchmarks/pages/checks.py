@@ -7,9 +7,10 @@ from typing import Any
 
 from scipy.stats import binomtest
 
+from mlops_debugger.checks._bands import Band, floors
 from mlops_debugger.contract import SANITY_CHECKS
 from mlops_debugger.faults import faults
-from pages import GENERATED, NOTHING, Shelf, alarms, share, table
+from pages import GENERATED, NOTHING, Shelf, alarms, docstring, share, table
 from pages.figures import kept
 
 BOUNDS = {"fail": 0.02, "warn": 0.08}
@@ -23,11 +24,37 @@ def checks_page(shelf: Shelf) -> str:
     """The page of checks."""
     figures = kept()
     lines = ["# Checks", "", GENERATED.format("`benchmarks/checks.json`, the fault files")]
+    lines += _what()
     lines += _audit(figures["healthy"]) if "healthy" in figures else []
     lines += _twins(shelf)
     lines += _power(figures["power"]) if "power" in figures else []
     lines += _single(figures["single"]) if "single" in figures else []
     return "\n".join(lines) + "\n"
+
+
+def _what() -> Iterator[str]:
+    """What every check asks and measures, and the textbook bounds."""
+    yield (
+        "A check measures a number of statistics and answers with the one farthest beyond its healthy range: a verdict, "
+        "that statistic with n, its range, its p-value where it has a test (an effect that chance explains never counts), "
+        "the worst offenders, what was compared, and one sentence. Bounds below are textbook floors; healthy runs of "
+        "the same kind of task and size made them wider where they had to (`src/mlops_debugger/checks/bands.json`)."
+    )
+    yield ""
+    for check in SANITY_CHECKS:
+        asks, _, evidence = docstring(f"mlops_debugger.checks.{check}").partition("\n\n")
+        yield f"**{check}**: {' '.join(asks.split())} {' '.join(evidence.split())}"
+        yield ""
+        bounds = [f"`{name}` {_bound(limits)}" for name, limits in floors(check).items()]
+        yield f"Warns, fails beyond: {'; '.join(bounds)}."
+        yield ""
+
+
+def _bound(limits: Band) -> str:
+    if limits.scale == "exact":
+        return "0"
+    fail = "never fails" if limits.reach is not None and limits.fail >= limits.reach else f"{limits.fail:g}"
+    return f"{'>' if limits.upward else '<'} {limits.warn:g}, {fail}"
 
 
 def _audit(audit: Mapping[str, Any]) -> Iterator[str]:
