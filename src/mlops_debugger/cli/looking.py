@@ -123,7 +123,10 @@ def bank(
     file: Annotated[Path | None, typer.Argument(help="A bank; the one that ships with the package if omitted.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
     rate: Annotated[
-        Path | None, typer.Option(help="Compute difficulty and tiers anew, without training, and write the bank here.")
+        Path | None,
+        typer.Option(
+            help="Compute accepted names, difficulty and tiers anew, without training, and write the bank here."
+        ),
     ] = None,
 ) -> None:
     """Count what a bank holds, and tell how it was forged."""

@@ -1,9 +1,10 @@
 """Carrying the scenarios of a bank over into a larger one, after a look at whether they still hold.
 
-A scenario holds where planting it again gives the stored sources, card, gold fix and answer, and where training a few
+A scenario holds where planting it again gives the stored sources, card, gold fix and answers, and where training a few
 of its project's scenarios again gives the stored artifacts and findings, byte for byte. Where runs have come to save
 more, or checks to see more, every scenario can be looked at again instead: both twins are trained on its own seed, and
-where they measure what its proof says, it keeps that proof, its id and its answers with what they write and show now.
+where they measure what its proof says, it keeps that proof and its id with what they write and show now, and with the
+names that its sites go by now.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 from mlops_debugger.bank import Bank
-from mlops_debugger.bank.records import Figures, Scenario
+from mlops_debugger.bank.records import Answer, Figures, Scenario
 from mlops_debugger.edits import CODE, CONFIG
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
 from mlops_debugger.forge.healthy import band_of, run_artifacts, view_of
 from mlops_debugger.forge.journal import Journal
-from mlops_debugger.forge.plant import Planted, plant
+from mlops_debugger.forge.plant import Planted, config_answer, plant
 from mlops_debugger.forge.prove import Proof, Prover
 from mlops_debugger.forge.summary import CONTROL, Carried
 from mlops_debugger.forge.unit import Try, base_seed_of, draft_of, look
@@ -47,7 +48,8 @@ def carry_over(bank: Bank, journal: Journal) -> Carried:
     holding: dict[int, Scenario] = {}
     with TrainerPool(1) as pool:
         for project, scenarios in by_project.items():
-            same = [(s, planted) for s in scenarios if (planted := _planted_again(s)) is not None]
+            again = [(s, planted) for s in scenarios if (planted := planted_again(s)) is not None]
+            same = [(s, planted) for s, planted in again if answers_now(s, planted) == s.answers]
             told.dropped[f"{project}: another plant now"] += len(scenarios) - len(same)
             sample = same[:: max(1, len(same) // LOOKED_AT)][:LOOKED_AT]
             if all(_trained_again(s, planted, pool) for s, planted in sample):
@@ -112,7 +114,7 @@ def look_again(bank: Bank, journal: Journal, workers: int, looking: Callable[[in
 
 def _looked_at(scenario: Scenario, secret: str) -> Scenario | None:
     """The scenario as its runs are now; None where it is planted, or measures, otherwise than its proof says."""
-    planted = _planted_again(scenario)
+    planted = planted_again(scenario)
     if planted is None:
         return None
     prover = Prover(planted, scenario.run_seeds, scenario.run_id, scenario.started_at, trainer())
@@ -126,9 +128,8 @@ def _looked_at(scenario: Scenario, secret: str) -> Scenario | None:
         same = now["eval_results.json"] == scenario.artifacts["eval_results.json"]
     if not same:
         return None
-    proven = Proof(
-        scenario.proofs, healthy, broken, prover.data[0], scenario.answers[1:], prover.runs, scenario.run_seeds
-    )
+    others = answers_now(scenario, planted)[1:]
+    proven = Proof(scenario.proofs, healthy, broken, prover.data[0], others, prover.runs, scenario.run_seeds)
     band = band_of(scenario.project)
     return draft_of(planted, proven, band, scenario.base_seed, scenario.run_id, scenario.started_at, secret)
 
@@ -137,8 +138,22 @@ def _same_figures(one: Figures, other: Figures) -> bool:
     return one == other.model_copy(update={"seconds": one.seconds})
 
 
-def _planted_again(scenario: Scenario) -> Planted | None:
-    """The scenario planted anew, or None where that gives something else than what the bank has."""
+def answers_now(scenario: Scenario, planted: Planted) -> tuple[Answer, ...]:
+    """The scenario's answers with the names that their sites go by now; sites in code that cured stay as they are."""
+    if planted.answer is None:
+        return ()
+    keys = {path: key for key, path in planted.project.dialect.items()}
+    others = [
+        config_answer(planted.project, planted.broken[CONFIG], keys[answer.field], answer.categories)
+        if answer.file == CONFIG and answer.field in keys
+        else answer
+        for answer in scenario.answers[1:]
+    ]
+    return (planted.answer, *others)
+
+
+def planted_again(scenario: Scenario) -> Planted | None:
+    """The scenario planted anew, or None where that gives other texts than the bank has."""
     if scenario.project not in projects() or (scenario.fault is not None and scenario.fault not in faults()):
         return None
     try:
@@ -151,7 +166,6 @@ def _planted_again(scenario: Scenario) -> Planted | None:
         all(scenario.artifacts[name] == planted.broken[name] for name in (CONFIG, CODE))
         and scenario.artifacts["model_card.json"] == planted.card
         and scenario.gold_fix == planted.gold_fix
-        and scenario.answers[:1] == ((planted.answer,) if planted.answer else ())
         and scenario.site == (faults()[scenario.fault].site if scenario.fault else None)
     )
     return planted if same else None

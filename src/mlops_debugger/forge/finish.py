@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlops_debugger.bank import Bank, BankWriter
 from mlops_debugger.bank.records import Scenario, Split, Tier
+from mlops_debugger.forge.carry import answers_now, planted_again
 from mlops_debugger.forge.difficulty import Rating, rate
 from mlops_debugger.seeds import derive
 
@@ -56,8 +57,15 @@ def finish(drafts: Sequence[Scenario], ratings: Mapping[str, Rating] | None = No
 
 
 def rate_anew(bank: Bank, out: Path) -> None:
-    """Write a bank again with difficulty, tiers and splits computed anew from its scenarios; nothing is trained."""
-    BankWriter(out).write(finish(list(bank.scenarios())), {**bank.manifest, **held_out()}, bank.tries())
+    """Write a bank again with accepted names, difficulty, tiers and splits computed anew; nothing is trained."""
+    scenarios = [_named_anew(scenario) for scenario in bank.scenarios()]
+    BankWriter(out).write(finish(scenarios), {**bank.manifest, **held_out()}, bank.tries())
+
+
+def _named_anew(scenario: Scenario) -> Scenario:
+    """The scenario with the names that its sites go by now, where planting it still gives its texts."""
+    planted = planted_again(scenario)
+    return scenario if planted is None else scenario.model_copy(update={"answers": answers_now(scenario, planted)})
 
 
 def _thirds(count: int, turn: int) -> list[Tier]:
