@@ -181,12 +181,12 @@ def main() -> int:
             bands = {**_bands.healthy(), **{key: found for key, found in bands.items() if key != _bands.ANY}}
         for key, by_check in bands.items():
             print(f"{key}: " + ", ".join(f"{check} {len(wider)} wider" for check, wider in by_check.items()))
-        note = {
-            "count": len(runs),
-            "seed_base": options.seed_base,
-            "by_key": dict(Counter(k for r in runs for k in r.keys)),
+        measured_now = {
+            key: [count, options.seed_base] for key, count in Counter(k for r in runs for k in r.keys).items()
         }
-        write(bands, note)
+        earlier = json.loads(_bands.BANDS.read_text("utf-8"))["runs"] if only else {}
+        # Healthy runs and seed base by key; those of strangers stay where single projects are measured.
+        write(bands, {**earlier, **measured_now, **({_bands.ANY: earlier[_bands.ANY]} if only else {})})
         print(f"wrote {_bands.BANDS.name}; audit with another seed base")
     return 0
 

@@ -6,10 +6,11 @@ import numpy as np
 
 from mlops_debugger import seeds
 from mlops_debugger.checks import RunView
-from mlops_debugger.checks._common import FloatArray, answers, forecasts, is_regression
+from mlops_debugger.checks._common import FloatArray, answers, forecasts, is_regression, text
 from mlops_debugger.checks._reports import SCORES, confusion, is_error, scores_of
 
 DRAWS = 200
+_BLOCKS = 12
 Side = tuple[str, float, float]
 """A split, the metric on it and its number of rows."""
 
@@ -75,5 +76,13 @@ def _error_spread(view: RunView, name: str, split: str, rows: float) -> float | 
     errors = (np.abs(target - told) ** (2 if name.endswith("mse") else 1)).mean(axis=1)
     if not errors.mean() > 0:
         return None
+    spread = _block_spread(errors) if text(view, "kind") == "series" else float(errors.std())
     # The root of a mean moves half as much, relatively, as the mean.
-    return float(errors.std() / errors.mean() / np.sqrt(rows)) * (0.5 if name.endswith("rmse") else 1.0)
+    return spread / float(errors.mean() * np.sqrt(rows)) * (0.5 if name.endswith("rmse") else 1.0)
+
+
+def _block_spread(errors: FloatArray) -> float:
+    """Standard deviation of independent rows whose mean would be as uncertain as that of these, which hang together."""
+    blocks = np.array_split(errors, min(_BLOCKS, len(errors) // 2))
+    means = np.array([block.mean() for block in blocks])
+    return max(float(errors.std()), float(means.std(ddof=1) * np.sqrt(len(errors) / len(blocks))))
