@@ -20,7 +20,8 @@ class Journal:
     def __init__(self, path: Path, seed_base: str, secret: str = "") -> None:
         """Begin a journal or go on with it; a new one draws its secret unless one is given."""
         self.path = path
-        self._db = sqlite3.connect(path)
+        # Somebody who looks into the journal while it grows must not end the build.
+        self._db = sqlite3.connect(path, timeout=120.0)
         self._db.execute("CREATE TABLE IF NOT EXISTS head(key TEXT PRIMARY KEY, value TEXT)")
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS try(project TEXT, fault TEXT, number INTEGER, blob BLOB,"
