@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from typing import Any
 from mlops_debugger.runs.sandbox import kernel, landlock, seccomp
 from mlops_debugger.runs.sandbox.view import DEVICES, WORK, View
 
+PIPES = (3, 4)
+"""Where a trial finds its pipes: to its keeper, and from it."""
 _TRIAL = 1
 _PROCESSES = 32
 _OPEN_FILES = 128
@@ -27,7 +30,7 @@ def confine(
     own_user: bool,
     extra_calls: tuple[int, ...],
 ) -> None:
-    """Give up everything but `pipes`; raises `OSError` where a step fails, and then nothing may run.
+    """Give up everything but `pipes` (then `PIPES`); raises `OSError` where a step fails, and then nothing may run.
 
     `memory` is the address space in bytes, `cpu` in seconds. Descriptors 1 and 2 become outputs/console.txt.
     """
@@ -49,15 +52,15 @@ def confine(
 
 
 def _only(pipes: tuple[int, int]) -> None:
-    """Close every descriptor but the pipes; the keeper's own channel becomes /dev/null."""
+    """Keep the pipes, as descriptors 3 and 4; the keeper's own channel becomes /dev/null, everything else is closed."""
+    beyond = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     null = os.open("/dev/null", os.O_RDWR)
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, PIPES[-1] + 1) for descriptor in (null, *pipes)]
     for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    previous = 2
-    for descriptor in sorted(pipes):
-        os.closerange(previous + 1, descriptor)
-        previous = descriptor
-    os.closerange(previous + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        os.dup2(high[0], descriptor)
+    for descriptor, kept in zip(high[1:], PIPES, strict=True):
+        os.dup2(descriptor, kept, inheritable=False)
+    os.closerange(PIPES[-1] + 1, beyond)
 
 
 def _console() -> None:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_debugger.runs.sandbox import kernel, wire
-from mlops_debugger.runs.sandbox.enter import confine
+from mlops_debugger.runs.sandbox.enter import PIPES, confine
 from mlops_debugger.runs.sandbox.view import WORK, View
 from mlops_debugger.runs.worker import train_and_serve, warm_up
 
@@ -134,8 +134,8 @@ class Keeper:
                     self._view, (told, heard), limits, memory=virtual + int(limits["memory"]), cpu=cpu,
                     own_user=self._own_user, extra_calls=self._extra,
                 )  # fmt: skip
-                os.write(told, _ISOLATED)
-                code = train_and_serve(WORK, told, heard)
+                os.write(PIPES[0], _ISOLATED)
+                code = train_and_serve(WORK, *PIPES)
             except BaseException:
                 traceback.print_exc()
             finally:

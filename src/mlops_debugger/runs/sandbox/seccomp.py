@@ -3,8 +3,8 @@
 The list is what training was measured to call (strace over every project: read, newfstatat, lseek, write, openat,
 close, ioctl, getpid, mmap, fcntl, getdents64, getrandom, prlimit64, mkdir, getcwd, exit_group, sched_getaffinity, brk,
 munmap, futex), plus what the C library, NumPy and torch call under other inputs: plain files, memory, threads, clocks
-and signals. Everything else answers EPERM: sockets of every family, processes, programs, mounts, namespaces, tracing, keys,
-io_uring, userfaultfd, bpf, perf, modules, links, nodes, memory files, shared memory.
+and signals. Everything else answers EPERM: sockets of every family, processes, programs, mounts, namespaces, tracing,
+keys, io_uring, userfaultfd, bpf, perf, modules, links, nodes, memory files, shared memory.
 """
 
 from __future__ import annotations

@@ -158,6 +158,8 @@ def _bind(path: str, root: str) -> None:
     target = Path(root + real)
     if Path(real).is_dir():
         target.mkdir(parents=True, exist_ok=True)
+    elif target.exists():  # two names lead here
+        return
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
