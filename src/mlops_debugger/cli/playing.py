@@ -33,7 +33,7 @@ def play(
 ) -> None:
     """Investigate a training run yourself: look around, then say what is wrong and how to fix it.
 
-    Your fix is applied and the model is trained again with it, on this machine.
+    Your fix is applied and the model is trained again with it, in a sandbox where this machine has one.
     """
     from mlops_debugger.bank import Bank
     from mlops_debugger.environment import Session

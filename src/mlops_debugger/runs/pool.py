@@ -121,6 +121,8 @@ class TrainerPool(WarmPool[_Worker]):
             for name, files in data.serving.items():
                 write_files(folder / "serving" / name, files)
             reply = worker.ask({"op": "serve"}, limits.seconds + _GRACE_SECONDS)
+        if reply["phase"] == "failed":
+            raise PoolError(str(reply["reason"]))
         status: Status = reply["status"]
         if status != "completed" and shutil.disk_usage(folder).free < _FULL_DISK_BYTES:
             raise PoolError(f"expected {_FULL_DISK_BYTES} bytes free below {self.root}, found a full disk: make room")

@@ -141,6 +141,9 @@ class _Run:
         code = os.waitstatus_to_exitcode(status)
         if timed_out or code == -signal.SIGXCPU:
             word = "timeout"
+        elif code == -signal.SIGKILL:
+            # Nobody here sent it: the machine ran out of memory, or somebody outside did.
+            return {"phase": "failed", "reason": "a run was killed from outside (no memory left on the machine?)"}
         elif code == 0:
             word = "completed"
         else:

@@ -170,16 +170,23 @@ class Keeper:
 
 
 class SandboxPool(WarmPool[Keeper]):
-    """Like `TrainerPool`, each run in isolation; `extra_calls` are system calls that tests let through."""
+    """Like `TrainerPool`, each run in isolation. Tests leave out the `libraries`, or let `extra_calls` through."""
 
-    def __init__(self, workers: int = 1, limits: Limits | None = None, *, extra_calls: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        workers: int = 1,
+        limits: Limits | None = None,
+        *,
+        libraries: bool = True,
+        extra_calls: tuple[int, ...] = (),
+    ) -> None:
         if workers > _SLOTS:
             raise PoolError(f"expected at most {_SLOTS} keepers, found {workers}")
         super().__init__(workers, limits)
-        self._extra_calls = extra_calls
+        self._libraries, self._extra_calls = libraries, extra_calls
 
     def _open(self) -> Keeper:
-        return Keeper(extra_calls=self._extra_calls)
+        return Keeper(libraries=self._libraries, extra_calls=self._extra_calls)
 
     def _carry_out(
         self, worker: Keeper, sources: Mapping[str, str], data: Data, *, run_id: str, started_at: str
