@@ -4,12 +4,11 @@ They are sent as source text into a trial, and into a plain run as the positive 
 They do no harm where they succeed: they touch their own workspace and a temporary folder of the test.
 """
 
-# ruff: noqa: F821, PTH, SIM115, B023, S101
 from __future__ import annotations
 
 from typing import Any
 
-from attacks_prelude import *  # noqa: F403
+from attacks_prelude import *
 
 Aim = dict[str, Any]
 
@@ -227,5 +226,7 @@ def leave_something_for_the_next_trial(aim: Aim) -> object:
     return found
 
 
-ATTACKS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__]
+ATTACKS = [
+    value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__
+]
 TWICE = [leave_something_for_the_next_trial]

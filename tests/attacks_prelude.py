@@ -1,6 +1,5 @@
 """What the text of every attack may use."""
 
-# ruff: noqa: F401
 from __future__ import annotations
 
 import ctypes

@@ -1,11 +1,10 @@
 """Attacks on the network, on other processes and on the kernel. See attacks_files."""
 
-# ruff: noqa: F821, PTH, SIM115
 from __future__ import annotations
 
 from typing import Any
 
-from attacks_prelude import *  # noqa: F403
+from attacks_prelude import *
 
 Aim = dict[str, Any]
 

@@ -11,10 +11,13 @@ from typing import Any
 import attacks_prelude
 import attacks_reach
 import numpy as np
+from scenarios import scenario
 
+from mlops_debugger.grading import TrialRequest, Trials
 from mlops_debugger.projects import Data
 from mlops_debugger.runs.pool import RunResult, TrainerPool
 from mlops_debugger.runs.sandbox.pool import SandboxPool
+from mlops_debugger.runs.sandbox.probe import probe
 
 CLOCK = "2026-02-02T08:00:00"
 _FRAME = """
@@ -59,6 +62,18 @@ def found(result: RunResult) -> object:
     """What an attack got hold of; fails where the run itself did not end well."""
     assert result.status == "completed", (result.status, result.console)
     return result.record.meta["found"]
+
+
+def refused() -> bool:
+    """On a machine without complete isolation: code patches are refused, which is what there is to test of them."""
+    if probe().complete:
+        return False
+    request = TrialRequest(scenario(), "a: 1\n", "x = 1\n", touches_code=True, touches=1)
+    with Trials() as trials:
+        result = trials.run(request)
+    assert result.status == "refused"
+    assert "doctor" in result.detail
+    return True
 
 
 def write_labels(path: Path) -> None:

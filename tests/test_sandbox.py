@@ -16,42 +16,18 @@ from typing import Any
 import attacks_files
 import attacks_reach
 import pytest
-from sandboxes import found, send, write_labels
-from scenarios import scenario
+from sandboxes import found, refused, send, write_labels
 
 import mlops_debugger
 from mlops_debugger.bank import starter_bank_path
-from mlops_debugger.grading import TrialRequest, Trials
 from mlops_debugger.runs.pool import TrainerPool
-from mlops_debugger.runs.sandbox.pool import SandboxPool
-from mlops_debugger.runs.sandbox.probe import probe
 
 pytestmark = pytest.mark.xdist_group("sandbox")
+REFUSALS = (
+    "", "PermissionError", "FileNotFoundError", "ModuleNotFoundError", "ProcessLookupError", "OSError", "gaierror",
+    "ValueError",
+)  # fmt: skip
 ATTACKS = [attack for attack in (*attacks_files.ATTACKS, *attacks_reach.ATTACKS) if attack not in attacks_files.TWICE]
-
-
-def refused() -> bool:
-    """On a machine without complete isolation: code patches are refused, which is what there is to test of them."""
-    if probe().complete:
-        return False
-    request = TrialRequest(scenario(), "a: 1\n", "x = 1\n", touches_code=True, touches=1)
-    with Trials() as trials:
-        result = trials.run(request)
-    assert result.status == "refused"
-    assert "doctor" in result.detail
-    return True
-
-
-@pytest.fixture(scope="module")
-def outside() -> Iterator[TrainerPool]:
-    with TrainerPool() as pool:
-        yield pool
-
-
-@pytest.fixture(scope="module")
-def inside() -> Iterator[SandboxPool]:
-    with SandboxPool() as pool:
-        yield pool
 
 
 def _serve_once_each(server: socket.socket) -> None:
@@ -92,7 +68,9 @@ def aim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         threading.Thread(
             target=_echo if server.type == socket.SOCK_DGRAM else _serve_once_each, args=[server], daemon=True
         ).start()
-    victim = subprocess.Popen([sys.executable, "-c", "import signal; signal.signal(10, lambda *_: None); input()"], stdin=subprocess.PIPE)
+    victim = subprocess.Popen(
+        [sys.executable, "-c", "import signal; signal.signal(10, lambda *_: None); input()"], stdin=subprocess.PIPE
+    )
     yield {
         "answer": str(folder / "answer.json"), "sealed_labels": str(folder / "labels.npy"), "folder": str(folder),
         "bank": str(starter_bank_path()), "generator": str(package / "projects/loan_outcomes/data.py"),
@@ -113,10 +91,15 @@ def test_an_attack_succeeds_outside_and_fails_inside(
 ) -> None:
     assert found(send(outside, attack, aim)), f"the positive control failed: {send(outside, attack, aim).record.meta}"
     if not refused():
-        assert not found(send(request.getfixturevalue("inside"), attack, aim))
+        result = send(request.getfixturevalue("inside"), attack, aim)
+        assert not found(result)
+        # It failed because it was not let, not because something is wrong with it.
+        assert str(result.record.meta["error"]).partition(":")[0] in REFUSALS
 
 
-def test_nothing_is_left_for_the_next_trial(aim: dict[str, Any], outside: TrainerPool, request: pytest.FixtureRequest) -> None:
+def test_nothing_is_left_for_the_next_trial(
+    aim: dict[str, Any], outside: TrainerPool, request: pytest.FixtureRequest
+) -> None:
     attack = attacks_files.leave_something_for_the_next_trial
     assert not found(send(outside, attack, aim))
     assert found(send(outside, attack, {**aim, "last": True}))
