@@ -46,6 +46,11 @@ def text_of(attack: Callable[..., object]) -> str:
     return f"{prelude}\nAim = dict\n\n{tools}\n\n{body}\n{_FRAME}".replace("ATTACK", attack.__name__)
 
 
+def alone(attack: Callable[..., object]) -> str:
+    """The attack without NumPy: these keepers have imported no library."""
+    return text_of(attack).replace("import numpy as np\n", "")
+
+
 def data_of(aim: Mapping[str, Any]) -> Data:
     """A workspace that holds the aim alone."""
     serving = {name: {"rows.csv": b"row\n"} for name in ("live", "sealed")}

@@ -12,7 +12,7 @@ from typing import Any
 import attacks_floods
 import attacks_reach
 import pytest
-from sandboxes import found, refused, send
+from sandboxes import alone, found, refused, send
 
 from mlops_debugger.errors import PoolError, SandboxError
 from mlops_debugger.runs.pool import Limits, TrainerPool
@@ -36,13 +36,6 @@ def small() -> Iterator[SandboxPool]:
 def short() -> Iterator[SandboxPool]:
     with SandboxPool(1, Limits(seconds=0.8), libraries=False) as pool:
         yield pool
-
-
-def alone(attack: Callable[..., object]) -> str:
-    """The attack without NumPy: these keepers have imported no library."""
-    from sandboxes import text_of
-
-    return text_of(attack).replace("import numpy as np\n", "")
 
 
 @pytest.mark.parametrize("attack", attacks_floods.SPACE, ids=lambda attack: attack.__name__)
