@@ -18,7 +18,7 @@ from mlops_debugger.bank import Bank, starter_bank_path
 from mlops_debugger.cli import app
 from mlops_debugger.edits import CODE, CONFIG
 from mlops_debugger.errors import IsolationError, RunError, SandboxError
-from mlops_debugger.grading import TrialRequest, Trials, grade
+from mlops_debugger.grading import TrialRequest, Trials, grade, prepare
 from mlops_debugger.grading.diagnosis import Diagnosis
 from mlops_debugger.runs.sandbox import kernel, seccomp
 from mlops_debugger.runs.sandbox.pool import Keeper, host_ids
@@ -211,6 +211,7 @@ def test_a_view_that_shows_too_much_is_refused(tmp_path: Path) -> None:
         return
     view = view_of_this_machine()
     (tmp_path / "answer").touch()
+    tmp_path.chmod(0o755)
     leaky = type(view)(
         (*view.visible, str(tmp_path)), view.covered, view.beneath, (str(tmp_path / "answer"),), view.search
     )
@@ -225,6 +226,12 @@ def trial(code: str = "") -> TrialRequest:
     bank.close()
     config = item.artifacts[CONFIG] + "# looked at\n"
     return TrialRequest(item, config, item.artifacts[CODE] + code, touches_code=bool(code), touches=1)
+
+
+def gold(request: TrialRequest) -> TrialRequest:
+    made = prepare(request.scenario, Diagnosis("config_error", CONFIG, "x", request.scenario.gold_fix))
+    assert made is not None
+    return made
 
 
 def test_code_is_refused_where_it_cannot_be_isolated() -> None:
@@ -247,9 +254,12 @@ def test_an_operators_word_is_said_aloud() -> None:
 
 @pytest.mark.slow
 def test_config_edits_are_tried_either_way_with_one_verdict() -> None:
-    with Trials(machine=lambda: UNABLE) as plain, Trials() as trials:
-        one, other = plain.run(trial()), trials.run(trial())
+    """In a plain process or in the sandbox, the hidden seeds one after the other or at once."""
+    right = gold(trial())
+    with Trials(machine=lambda: UNABLE) as plain, Trials(workers=2) as trials:
+        one, other = plain.run(right), trials.run(right)
     assert one.status == other.status == "completed"
+    assert len(one.figures) == 3
     assert [figures.model_dump(exclude={"seconds"}) for figures in one.figures] == [
         figures.model_dump(exclude={"seconds"}) for figures in other.figures
     ]

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -153,12 +154,27 @@ class Trials:
 
 
 def _carry_out(request: TrialRequest, pool: Runner) -> TrialResult:
+    """The scenario's own seed decides first; the hidden ones then run at once, as far as there are workers."""
     scenario = request.scenario
-    figures: list[Figures] = []
-    for index, proof in enumerate(scenario.proofs):
-        figures.append(run_once(scenario, request.config, request.code, index, pool))
-        if seed_verdict(figures[-1], proof, scenario.sigma) == 0.0:
+
+    def figures_of(index: int) -> Figures:
+        return run_once(scenario, request.config, request.code, index, pool)
+
+    def decides(index: int, figures: Figures) -> bool:
+        return seed_verdict(figures, scenario.proofs[index], scenario.sigma) == 0.0
+
+    figures = [figures_of(0)]
+    hidden = range(1, len(scenario.proofs))
+    if pool.workers > 1 and not decides(0, figures[0]):
+        with ThreadPoolExecutor(len(hidden), thread_name_prefix="seed") as threads:
+            ahead = list(threads.map(figures_of, hidden))
+    else:
+        ahead = []
+    for index in hidden:
+        if decides(index - 1, figures[-1]):
             break
+        # One after the other or at once: what is kept, and so the result, is the same.
+        figures.append(ahead[index - 1] if ahead else figures_of(index))
     return TrialResult("completed", tuple(figures), "", request.touches)
 
 
