@@ -70,9 +70,9 @@ def test_the_doctor_says_what_is_there() -> None:
 
 
 @pytest.mark.parametrize("call", NUMBERS)
-def test_a_machine_without_a_layer_is_told_and_refuses(call: str) -> None:
+def test_a_machine_without_a_layer_is_told_and_refuses(call: str, tmp_path: Path) -> None:
     """The kernel itself denies a call, as containers do; the doctor must notice, whatever else works."""
-    done = run(DENIED + DOCTOR, str(NUMBERS[call]))
+    done = run(f"{DENIED}import tempfile\ntempfile.tempdir = sys.argv[3]\n{DOCTOR}", str(NUMBERS[call]), str(tmp_path))
     assert done.returncode == 1, done.stderr
     report = json.loads(done.stdout)
     assert not report["complete"]
@@ -80,6 +80,7 @@ def test_a_machine_without_a_layer_is_told_and_refuses(call: str) -> None:
     assert missing
     assert all(item["found"] for item in missing)
     assert "refused" in report["allowed"]["code_patches"]
+    assert not list(tmp_path.iterdir()), "what was tried left something"
     assert "plain process" in report["allowed"]["config_edits"]
 
 

@@ -55,6 +55,7 @@ class _Trial:
     started: float
     deadline: float
     cpu: int
+    memory: int
 
 
 class Keeper:
@@ -143,7 +144,7 @@ class Keeper:
         kernel.setns(self._self, kernel.CLONE_NEWPID)
         os.close(told)
         os.close(heard)
-        return _Trial(pid, ready, go, inputs, outputs, started, started + seconds, cpu)
+        return _Trial(pid, ready, go, inputs, outputs, started, started + seconds, cpu, int(limits["memory"]))
 
     def _converse(self, trial: _Trial) -> dict[str, Any]:
         """Through training and serving to the end; a trial that ends before it is isolated is our own failure."""
@@ -236,8 +237,9 @@ def _finish(trial: _Trial, isolated: bool) -> dict[str, Any]:
         return {**reply, "phase": "failed", "reason": "a trial could not be isolated"}
     if timed_out or (code == -signal.SIGKILL and cpu >= trial.cpu - 1):
         return {**reply, "status": "timeout"}
-    if code == -signal.SIGKILL:
-        # Nothing inside can send this signal to the first process of a PID namespace: somebody outside did.
+    if code == -signal.SIGKILL and usage.ru_maxrss * 1024 < trial.memory // 2:
+        # Nothing inside can send this signal to the first process of a PID namespace: somebody outside did. One that
+        # held half of its allowance may itself be why the machine ran out of memory: that is its own doing.
         return {
             **reply,
             "phase": "failed",

@@ -90,6 +90,8 @@ def isolate(plan: Plan) -> None:
             os.setresuid(0, 0, 0)
     except OSError:
         with contextlib.suppress(OSError):
+            kernel.unmount(root)
+        with contextlib.suppress(OSError):
             os.rmdir(root)  # noqa: PTH106
         raise
     socket.sethostname("trial")

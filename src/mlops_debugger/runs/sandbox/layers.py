@@ -6,6 +6,7 @@ layer → what was found; an entry that starts with "!" says why the layer is mi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -55,7 +56,8 @@ def _mounts() -> str:
             return "a read-only memory file system was mounted"
         raise OSError("a read-only mount could be written to")
     finally:
-        kernel.unmount(folder)
+        with contextlib.suppress(OSError):  # where nothing could be mounted
+            kernel.unmount(folder)
         Path(folder).rmdir()
 
 

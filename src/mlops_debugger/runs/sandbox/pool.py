@@ -42,7 +42,9 @@ class _Slots:
 
     def take(self) -> int:
         with self._lock:
-            slot = next(number for number in range(_SLOTS) if number not in self._taken)
+            slot = next((number for number in range(_SLOTS) if number not in self._taken), None)
+            if slot is None:
+                raise SandboxError(f"expected at most {_SLOTS} keepers in one process, found one more")
             self._taken.add(slot)
             return slot
 
