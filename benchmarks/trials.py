@@ -65,18 +65,18 @@ def verdicts(bank: Bank, count: int, workers: int) -> None:
             trials.run(right(scenario))
         everything: list[float] = []
         for name, request in (("right fix, three seeds", right), ("wrong fix, stopped early", wrong)):
-            seconds, passed, seeds = [], 0, 0
+            seconds, cpu, passed, seeds = [], [], 0, 0
             for scenario in scenarios:
                 trials._cache.clear()
-                started = time.perf_counter()
+                before, started = cpu_of(os.getpid()), time.perf_counter()
                 result = trials.run(request(scenario))
                 passed += grade(scenario, Diagnosis("config_error", CODE, "x", "y"), result).rows["fix"] == 1.0
                 seconds.append(time.perf_counter() - started)
+                cpu.append(cpu_of(os.getpid()) - before)
                 seeds += len(result.figures)
             everything += seconds
-            print(
-                f"{name}: {spread(seconds)} s; {passed} of {len(scenarios)} right; {seeds / len(scenarios):.1f} seeds"
-            )
+            print(f"{name}: {spread(seconds)} s; {passed} of {len(seconds)} right; {seeds / len(seconds):.1f} seeds")
+            print(f"    CPU of all its processes: {spread(cpu)} s; load of the machine {os.getloadavg()[0]:.1f}")
         print(f"all verdicts: {spread(everything)} s")
 
 
