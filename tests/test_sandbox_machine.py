@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -22,6 +23,7 @@ from mlops_debugger.edits import CODE, CONFIG
 from mlops_debugger.errors import IsolationError, RunError, SandboxError
 from mlops_debugger.grading import TrialRequest, Trials, grade, prepare
 from mlops_debugger.grading.diagnosis import Diagnosis
+from mlops_debugger.projects import projects
 from mlops_debugger.runs.sandbox import kernel, seccomp
 from mlops_debugger.runs.sandbox.pool import Keeper, host_ids
 from mlops_debugger.runs.sandbox.probe import Layer, Machine, probe
@@ -217,6 +219,31 @@ def test_the_view_holds_what_is_needed_and_nothing_else() -> None:
         path for path in seen if "mlops" in Path(path).name or path.endswith(("/fastapi", "/openenv", "/pytest"))
     ]
     assert any(path.endswith(LABELLED_DATA[0]) for path in view.covered)
+
+
+def test_the_view_holds_what_templates_import() -> None:
+    """A project that imports another library has to name it in `view.PACKAGES`."""
+    view = view_of_this_machine()
+    names = {Path(path).name.removesuffix(".py") for path in (*view.visible, *view.beneath)}
+    imported: set[str] = set()
+    for project in projects().values():
+        own = {Path(name).stem for name in project.sources()}
+        for name, text in project.sources().items():
+            if name.endswith(".py"):
+                imported |= modules_of(text) - own
+    assert {"numpy", "torch", "sklearn"} <= imported
+    assert imported - set(sys.stdlib_module_names) <= names
+
+
+def modules_of(text: str) -> set[str]:
+    """The top-level modules that a source imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
 
 
 def test_a_view_that_shows_too_much_is_refused(tmp_path: Path) -> None:

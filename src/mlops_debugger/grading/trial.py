@@ -13,7 +13,7 @@ from typing import Self
 
 from mlops_debugger.bank.records import Figures, Scenario
 from mlops_debugger.edits import CODE, CONFIG, load_yaml
-from mlops_debugger.errors import IsolationError, RunError
+from mlops_debugger.errors import IsolationError, PoolError, RunError
 from mlops_debugger.grading.diagnosis import TrialRequest, TrialResult
 from mlops_debugger.grading.rubric import seed_verdict
 from mlops_debugger.projects import Project, Variation, projects
@@ -76,6 +76,7 @@ class Trials:
         self._code_slots = threading.BoundedSemaphore(workers)
         self._cache: OrderedDict[str, TrialResult] = OrderedDict()
         self._lock = threading.Lock()
+        self._closed = False
 
     @property
     def policy(self) -> str:
@@ -96,8 +97,9 @@ class Trials:
         self.close()
 
     def close(self) -> None:
+        """Stop the workers; a trial that still waits is not carried out."""
         with self._lock:
-            pool, self._pool = self._pool, None
+            pool, self._pool, self._closed = self._pool, None, True
         if pool is not None:
             pool.close()
 
@@ -142,6 +144,8 @@ class Trials:
 
     def _runner(self, isolated: bool) -> Runner:
         with self._lock:
+            if self._closed:
+                raise PoolError("the trials are closed: open others")
             if self._pool is None:
                 kind = SandboxPool if isolated else TrainerPool
                 self._pool = kind(self._workers, self._limits)
