@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import attacks_files
+import numpy as np
 import pytest
 from sandboxes import CLOCK, alone, data_of, found, refused, send
 
@@ -23,12 +24,19 @@ from mlops_debugger.forge.plant import variation_of
 from mlops_debugger.grading.rubric import seed_verdict
 from mlops_debugger.grading.trial import run_once
 from mlops_debugger.projects import projects
+from mlops_debugger.runs.measure import measure, with_live
 from mlops_debugger.runs.pool import RunResult, TrainerPool
-from mlops_debugger.runs.records import parse_record
+from mlops_debugger.runs.records import Record, parse_record
 from mlops_debugger.runs.sandbox.pool import SandboxPool
 from mlops_debugger.runs.workspace import render
 
 pytestmark = pytest.mark.xdist_group("sandbox")
+_HEALTHY = Figures(
+    crashed=False, finite=True, actual=0.8, live=0.8, reported={"validation": 0.8, "test": 0.8},
+    recomputed={"validation": 0.8, "test": 0.8}, split_sizes={"validation": 50, "test": 50},
+    class_shares={"validation": [], "test": []}, epochs=10, parameters=100,
+)  # fmt: skip
+PROOF = SeedProof(healthy=_HEALTHY, broken=_HEALTHY, harm=0.5)
 HONEST = 'struct.pack("<Q", 27) + b\'{"arrays": [], "meta": {}}  \'[:27]'
 WRITER = """
 import json, os, pickle, struct
@@ -251,6 +259,55 @@ def test_what_was_seen_in_training_does_not_answer_sealed_rows(
     served = [(int(rows), int(hits)) for phase, rows, hits in told if phase == "serving"]
     assert trained and all(rows == hits for rows, hits in trained)
     assert len(served) == 2 and all(hits == 0 for _, hits in served)
+
+
+def hostile_arrays(name: str, n: int) -> list[np.ndarray[Any, Any]]:
+    """Arrays that no run would write, for a split or a sample of n rows."""
+    rows = np.arange(n, dtype=float)
+    return [
+        np.array(1.0), np.empty(0), np.empty((0, 4)), np.full(n, np.nan), np.full(n, np.inf), np.full(n, -1e308),
+        np.full((n, 3), 2.0), np.full((1, n), 2.0), np.full(n, 1e300), rows, -rows, rows + 0.5, np.zeros((n, 1, 1, 1)),
+    ]  # fmt: skip
+
+
+REPORTS = (
+    "", "null", "[]", "1e999", "[" * 100_000, '{"test": []}', '{"test": {"f1": "1"}}', '{"test": {"f1": NaN}}',
+    '{"test": {"f1": 1e999, "rmse": 1e999}}', '{"test": {"f1": ' + "9" * 400 + "}}", '{"test": {"f1": true}}',
+    '{"test": {"f1": ' + "9" * 5000 + "}}", '{"test": null, "validation": {"f1": [1]}}',
+)  # fmt: skip
+METAS: tuple[dict[str, Any], ...] = (
+    {}, {"classes": []}, {"classes": {"train": None}}, {"classes": {"train": [[], {}, None, 1]}}, {"classes": {"train": []}},
+    {"classes": ["x"] * 5}, {"epochs_run": 10**400, "parameters": -1}, {"epochs_run": "9", "parameters": [1]},
+    {"epochs_run": True, "parameters": float("nan")},
+)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("project", ["loan_outcomes", "demand_forecast", "repair_costs"])
+def test_no_forged_content_breaks_the_measurement(project: str) -> None:
+    """Whatever stands in the files: figures come of it, and a verdict, and never an error of ours."""
+    item = projects()[project]
+    data = item.generate(11, variation_of(item, 11).data)
+    kinds = {name: len(data.labels[name].row_id) for name in ("live", "sealed")} | {"validation": 50, "test": 50}
+    choices = {name: hostile_arrays(name, count) for name, count in kinds.items()}
+    rng = np.random.default_rng(0)
+    for number in range(400):
+        report, meta = REPORTS[number % len(REPORTS)], METAS[number % len(METAS)]
+
+        def draw(name: str) -> np.ndarray[Any, Any]:
+            return choices[name][int(rng.integers(len(choices[name])))]
+
+        record = Record(
+            {f"{split}.{key}": draw(split) for split in ("validation", "test") for key in ("row_id", "prediction")},
+            meta,
+        )
+        served = {name: Record({"row_id": draw(name), "prediction": draw(name)}, meta) for name in ("live", "sealed")}
+        result = RunResult("completed", {"eval_results.json": report}, record, served, 1.0, 1.0)
+        figures = measure(item, data, result)
+        assert -1.0 <= figures.actual <= 1.0
+        assert all(-1.0 <= value <= 1.0 for value in (*figures.reported.values(), *figures.recomputed.values()))
+        assert seed_verdict(figures, PROOF, 0.01) in (0.0, 0.5, 1.0)
+        with_live(item, data, result)
 
 
 @pytest.fixture(scope="module")
