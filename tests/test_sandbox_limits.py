@@ -64,14 +64,25 @@ def test_a_trial_that_does_not_end_is_ended(
         assert found(send(short, alone(attacks_floods.sleep), {"seconds": 0}))
 
 
-def test_cpu_time_is_limited_beside_wall_time(outside: TrainerPool) -> None:
-    """Three threads burn three seconds a second where there are cores; the CPU limit is two beyond the wall limit."""
-    assert found(send(outside, attacks_floods.burn_time_in_threads, {"seconds": 0.05}))
-    if not refused():
-        with SandboxPool(1, Limits(seconds=1.5), libraries=False) as pool:
-            result = send(pool, alone(attacks_floods.burn_time_in_threads), {"seconds": 600})
-        assert result.status == "timeout"
-        assert result.cpu < 8
+def test_every_limit_is_set() -> None:
+    """CPU time is two seconds beyond wall time; the rest is what `Limits` and the sandbox say. Hard limits, all of them."""
+    text = (
+        "import json, resource, struct\ndef train():\n"
+        "    names = [name for name in dir(resource) if name.startswith('RLIMIT_')]\n"
+        "    return {name: resource.getrlimit(getattr(resource, name)) for name in names}\n"
+        "def serve(limits, inputs, output):\n"
+        "    header = json.dumps({'arrays': [], 'meta': {'found': limits}}).encode()\n"
+        "    for path in (output, 'outputs/record.bin'):\n"
+        "        open(path, 'wb').write(struct.pack('<Q', len(header)) + header)\n"
+    )
+    if refused():
+        return
+    with SandboxPool(1, SMALL, libraries=False) as pool:
+        limits = found(send(pool, text, {}))
+    assert isinstance(limits, dict)
+    wanted = {"CPU": 32, "FSIZE": SMALL.output, "CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0, "NPROC": 32, "NOFILE": 128}
+    assert {name: limits[f"RLIMIT_{name}"] for name in wanted} == {name: [value] * 2 for name, value in wanted.items()}
+    assert SMALL.memory < limits["RLIMIT_AS"][0] == limits["RLIMIT_AS"][1] < SMALL.memory + (1 << 30)
 
 
 def test_a_fork_bomb_is_denied_and_bounded_even_without_the_filter(outside: TrainerPool) -> None:
