@@ -7,7 +7,9 @@
     │   └── FixApplyError         it parses, but does not match the files
     ├── RunError              a training process could not be carried out, for reasons that are ours
     │   ├── RecordError           a data-only file is missing, truncated, oversized or not well formed
-    │   └── PoolError             a warm worker died or never answered
+    │   ├── PoolError             a warm worker died or never answered
+    │   └── SandboxError          a trial's isolation could not be set up, or its keeper died
+    │       └── IsolationError        a code patch is refused: this machine cannot isolate it completely
     ├── ForgeError            a scenario cannot be rendered or proven
     ├── BankError             a bank file is missing, damaged, of another version, or lacks what was asked for
     ├── IntakeError           a folder of somebody's own run cannot be read
@@ -51,6 +53,14 @@ class RecordError(RunError):
 
 class PoolError(RunError):
     """A warm worker died or never answered."""
+
+
+class SandboxError(RunError):
+    """A trial's isolation could not be set up here, or its keeper died."""
+
+
+class IsolationError(SandboxError):
+    """A code patch is refused: this machine cannot isolate it completely. The message is safe to show to an agent."""
 
 
 class ForgeError(DebuggerError):

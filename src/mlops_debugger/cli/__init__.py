@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from mlops_debugger.cli import demo, diagnosing, evaluating, forging, looking, playing, serving  # noqa: F401  (they add commands)
+from mlops_debugger.cli import (  # noqa: F401  (they add commands)
+    demo,
+    diagnosing,
+    doctor,
+    evaluating,
+    forging,
+    looking,
+    playing,
+    serving,
+)
 from mlops_debugger.cli._app import app
 
 __all__ = ["app"]

@@ -22,8 +22,8 @@ def run(
     """Watch an agent investigate broken training runs.
 
     Starts the OpenEnv server on a free port of 127.0.0.1, lets the agent play through the client over the WebSocket,
-    trains with every fix that it proposes, and prints scores and one episode. Code patches are run, since the only
-    client is the built-in agent.
+    trains with every fix that it proposes, in a sandbox where this machine has one, and prints scores and one episode.
+    Code patches are run either way, since the only client is the built-in agent.
     """
     import secrets
 
@@ -40,6 +40,7 @@ def run(
     with AsyncTrials(workers=workers, allow_code=True) as trials:
         server = create_server_app(chosen_bank(bank), trials, harness_key=key, max_sessions=2 * workers + 2)
         with local_server(server) as url:
+            console.print(trials.policy)
             console.print(f"Server at {url}; agent [bold]{agent}[/bold] plays over the WebSocket.", highlight=False)
             room = Room(url=url, harness_key=key)
             transcripts = play_all(plan, room, out)

@@ -53,7 +53,8 @@ def evaluate(
     """Let an agent play a split and report its scores, with 95 % intervals.
 
     Scores on faults and on healthy controls are always shown apart. Every finished episode is kept at once as a line of
-    transcripts.jsonl; what is there already is not played again. Fixes are run on this machine, code patches too.
+    transcripts.jsonl; what is there already is not played again. Fixes are run on this machine, code patches too:
+    in a sandbox, or, where the machine has none (see doctor), as your own user.
     """
     from mlops_debugger.bank import Bank
     from mlops_debugger.evaluation import Plan, Room
@@ -67,6 +68,7 @@ def evaluate(
         else:
             trials = open_things.enter_context(Trials(workers=workers, allow_code=True))
             room = Room(bank=Bank(chosen_bank(bank)), trainer=trials.run)
+            console.print(trials.policy)
         transcripts = play_all(plan, room, out)
     for transcript in transcripts[:show]:
         console.print(transcript_view(transcript))

@@ -26,14 +26,19 @@ def serve(
     max_sessions: Annotated[int, typer.Option(min=1, help="How many connections may play at once.")] = 64,
     trial_workers: Annotated[int, typer.Option(min=1, help="How many fixes may be trained at once.")] = 1,
     allow_code: Annotated[
-        bool, typer.Option(help="Run code patches too: a stranger's code, so only where all clients are yours.")
+        bool,
+        typer.Option(
+            help="Where this machine has no complete sandbox (see doctor), run code patches all the same, unprotected, "
+            "as your own user: a stranger's code, so only where all clients are yours. Elsewhere it changes nothing."
+        ),
     ] = False,
     hide_rows: Annotated[bool, typer.Option(help="Answer a diagnosis by its score alone, without row scores.")] = False,
     max_steps: Annotated[int, typer.Option(min=1, help="Steps of an episode.")] = 30,
 ) -> None:
     """Serve episodes over OpenEnv: a WebSocket session for every client.
 
-    Fixes of config.yaml are graded by training again. Code patches stay unscored unless --allow-code is given.
+    Fixes are graded by training again, in a sandbox. Where this machine cannot isolate them completely, config edits
+    run with limits and code patches stay unscored; which of the two it is, is printed at the start.
     """
     from mlops_debugger.environment.driver import Settings
     from mlops_debugger.openenv.app import serve as listen
@@ -48,4 +53,5 @@ def serve(
         trial_workers=trial_workers,
         allow_code=allow_code,
         settings=Settings(max_steps=max_steps, show_rows=not hide_rows),
+        tell=console.print,
     )

@@ -17,7 +17,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
@@ -105,13 +105,15 @@ def serve(
     trial_workers: int = 1,
     allow_code: bool = False,
     settings: Settings | None = None,
+    tell: Callable[[str], object] = print,
 ) -> None:
     """Serve a bank (the starter bank when none is named) until interrupted; raises `BankError`.
 
-    Typed config edits are graded by training again. Code patches are a stranger's code: they run only with
-    `allow_code`, and are left unscored otherwise.
+    Fixes are graded by training again, in the sandbox. Where this machine has none, config edits run with limits, and
+    code patches, a stranger's code, only with `allow_code`; they are left unscored otherwise. `tell` is told which.
     """
     trainer = AsyncTrials(workers=trial_workers, allow_code=allow_code)
+    tell(trainer.policy)
     app = create_server_app(bank_path or starter_bank_path(), trainer, harness_key, max_sessions, settings)
     # Not a `with` around the server: uvicorn ends by the signal that stopped it, and nothing after it would run.
     app.router.on_shutdown.append(trainer.close)
@@ -155,6 +157,7 @@ def app_from_environment() -> FastAPI:
     """The app as the variables at the top of this module describe it; raises `BankError` and `EpisodeError`."""
     max_sessions = _count("MLOPS_DEBUGGER_MAX_SESSIONS", DEFAULT_MAX_SESSIONS)
     trainer = AsyncTrials(workers=_count("MLOPS_DEBUGGER_TRIAL_WORKERS", 1))
+    print(trainer.policy, flush=True)
     bank_path = os.environ.get("MLOPS_DEBUGGER_BANK") or starter_bank_path()
     app = create_server_app(bank_path, trainer, os.environ.get("MLOPS_DEBUGGER_HARNESS_KEY"), max_sessions)
     app.router.on_shutdown.append(trainer.close)

@@ -13,8 +13,8 @@ from mlops_debugger.grading import TrialRequest, TrialResult, Trials
 class AsyncTrials:
     """Carries out trials in warm worker processes, each waited for by a thread; the event loop goes on meanwhile.
 
-    As many trials run at once as there are `workers`; others wait their turn. A code patch runs only with `allow_code`.
-    Use as a context manager.
+    As many trials run at once as there are `workers`; others wait their turn. They run in the sandbox; what becomes of
+    them where there is none, and what `allow_code` means there, is told by `Trials`. Use as a context manager.
     """
 
     def __init__(self, *, workers: int = 1, allow_code: bool = False) -> None:
@@ -23,6 +23,11 @@ class AsyncTrials:
 
     async def __call__(self, request: TrialRequest) -> TrialResult:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._trials.run, request)
+
+    @property
+    def policy(self) -> str:
+        """What becomes of fixes here, in a sentence for the operator."""
+        return self._trials.policy
 
     def __enter__(self) -> Self:
         return self

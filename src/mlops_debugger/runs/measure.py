@@ -39,7 +39,7 @@ def measure(project: Project, data: Data, result: RunResult) -> Figures:
     for split in SPLITS:
         block = evaluation.get(split)
         value = block.get(project.metric.name) if isinstance(block, dict) else None
-        reported[split] = project.skill(float(value), naive) if isinstance(value, int | float) else -1.0
+        reported[split] = project.skill(_number(value), naive)
         truth, prediction = _split(project, data, result.record, split)
         recomputed[split] = project.skill(project.metric.compute(truth, prediction), naive) if truth.size else -1.0
         sizes[split] = len(truth)
@@ -61,6 +61,14 @@ def measure(project: Project, data: Data, result: RunResult) -> Figures:
     )
 
 
+def _number(value: object) -> float:
+    """A number of a report, NaN for anything else: an integer may have more digits than a float can hold."""
+    try:
+        return float(value) if isinstance(value, int | float) else float("nan")
+    except OverflowError:
+        return float("nan")
+
+
 def _count(meta: Mapping[str, Any], name: str) -> int:
     value = meta.get(name)
     return value if isinstance(value, int) else 0
@@ -69,7 +77,7 @@ def _count(meta: Mapping[str, Any], name: str) -> int:
 def _report(outputs: Mapping[str, str]) -> dict[str, Any]:
     try:
         report = json.loads(outputs.get("eval_results.json", "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return report if isinstance(report, dict) else {}
 
@@ -131,10 +139,10 @@ def _split(project: Project, data: Data, record: Record, split: str) -> tuple[Fl
     """(truth, prediction) of an evaluation split: saved predictions against the parent's labels, by row id."""
     row_id, prediction = record.arrays.get(f"{split}.row_id"), record.arrays.get(f"{split}.prediction")
     nothing = np.empty(0)
-    if row_id is None or prediction is None or len(row_id) != len(prediction) or row_id.ndim != 1:
+    if row_id is None or prediction is None or row_id.ndim != 1:
         return nothing, nothing
     rows = _aligned(data.labels["rows"], row_id)
-    if (rows < 0).any():
+    if (rows < 0).any() or prediction.shape != data.labels["rows"].target[rows].shape:
         return nothing, nothing
     classes = record.meta.get("classes")
     positions = _positions(classes.get("train"), data.classes) if isinstance(classes, dict) and data.classes else None

@@ -1,78 +1,35 @@
-"""Warm workers and the runs that they carry out."""
+"""Plain warm workers: real training with limits, for code that is ours.
+
+A stranger's code belongs into `mlops_debugger.runs.sandbox`: here it runs as whoever started the pool.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import queue
 import select
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any
 
-from mlops_debugger.errors import PoolError, RecordError
+from mlops_debugger.errors import PoolError
 from mlops_debugger.projects import Data
-from mlops_debugger.runs.records import Record, read_record
+from mlops_debugger.runs.records import MAX_RECORD_BYTES
+from mlops_debugger.runs.results import MAX_TEXT_BYTES, PINS, TEXTS, Limits, RunResult, Status, assemble
+from mlops_debugger.runs.warm import WarmPool
 from mlops_debugger.runs.workspace import write_files, write_workspace
 
-Status = Literal["completed", "crashed", "timeout", "killed"]
+__all__ = ["PINS", "Limits", "RunResult", "Status", "TrainerPool"]
 
-# One thread, and no instructions beyond AVX2 (x86-64 of 2013 and later): the same numbers in any process, and nearly
-# the same on any machine. Older instruction sets cost a third more CPU (LOG.md). Freed memory is kept, since a run asks
-# for the same sizes again at every step and fresh pages cost time.
-PINS = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "ATEN_CPU_CAPABILITY": "avx2",
-    "MKL_CBWR": "AVX2",
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "OPENBLAS_CORETYPE": "Haswell",
-    "NPY_DISABLE_CPU_FEATURES": "X86_V4",
-    "MALLOC_TOP_PAD_": "67108864",
-    "MALLOC_MMAP_THRESHOLD_": "1073741824",
-    "MALLOC_TRIM_THRESHOLD_": "4294967296",
-    "PYTHONHASHSEED": "0",
-    "TZ": "UTC",
-    "LC_ALL": "C.UTF-8",
-}
 _GRACE_SECONDS = 15.0
 _START_SECONDS = 120.0
-_OUTPUT_ARTIFACTS = ("train.log", "dataset_stats.json", "eval_results.json")
-_MAX_ARTIFACT_BYTES = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one run may use: wall and CPU seconds, and bytes beyond what the warm worker has."""
-
-    seconds: float = 40.0
-    memory: int = 2 * 1024**3
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """A run as the parent found it: how it ended, what it wrote, what it predicted."""
-
-    status: Status
-    outputs: Mapping[str, str]
-    record: Record
-    predictions: Mapping[str, Record]
-    seconds: float
-    cpu: float
-    console: str = field(repr=False, default="")
-
-    @property
-    def crashed(self) -> bool:
-        return self.status != "completed"
+_FULL_DISK_BYTES = 16 * 1024 * 1024
 
 
 class _Worker:
@@ -112,6 +69,9 @@ class _Worker:
         reply: dict[str, Any] = json.loads(line)
         return reply
 
+    def kill(self) -> None:
+        self.process.kill()
+
     def close(self) -> None:
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
@@ -124,108 +84,63 @@ class _Worker:
             self.process.wait()
 
 
-class TrainerPool:
-    """Warm workers, started when first needed; `run` may be called from as many threads as there are workers.
-
-    Use as a context manager. A worker that dies is replaced; the run it had raises `PoolError`.
-    """
+class TrainerPool(WarmPool[_Worker]):
+    """Warm workers without isolation; each run has a folder below `root`, removed after it."""
 
     def __init__(self, workers: int = 1, limits: Limits | None = None) -> None:
-        if workers < 1:
-            raise PoolError(f"a pool has at least one worker, found {workers}")
-        self.limits = limits or Limits()
-        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
-        for _ in range(workers):
-            self._idle.put(None)
-        self._all: set[_Worker] = set()
-        self._lock = threading.Lock()
-        self._closed = False
+        super().__init__(workers, limits)
         self.root = Path(tempfile.mkdtemp(prefix="mlops-runs-"))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Stop every worker and remove all workspaces."""
-        with self._lock:
-            self._closed = True
-            workers, self._all = self._all, set()
-        for worker in workers:
-            worker.close()
+        super().close()
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def run(self, sources: Mapping[str, str], data: Data, *, run_id: str, started_at: str) -> RunResult:
-        """Train, then serve, in a workspace of its own; a crash is a result, `PoolError` is our own failure."""
-        worker = self._idle.get()
+    def _open(self) -> _Worker:
+        return _Worker()
+
+    def _carry_out(
+        self, worker: _Worker, sources: Mapping[str, str], data: Data, *, run_id: str, started_at: str
+    ) -> RunResult:
         folder = Path(tempfile.mkdtemp(dir=self.root)) / "workspace"
         try:
-            if worker is None:
-                worker = self._start()
             write_workspace(folder, sources, data, run_id=run_id, started_at=started_at)
-            result = self._carry_out(worker, folder, data)
-        except PoolError:
-            if worker is not None:
-                with self._lock:
-                    self._all.discard(worker)
-                worker.process.kill()
-                worker.close()
-            self._idle.put(None)
-            raise
-        except BaseException:
-            self._idle.put(worker)
-            raise
+            return self._train(worker, folder, data)
         finally:
             shutil.rmtree(folder.parent, ignore_errors=True)
-        self._idle.put(worker)
-        return result
 
-    def _start(self) -> _Worker:
-        worker = _Worker()
-        with self._lock:
-            if self._closed:
-                worker.close()
-                raise PoolError("the pool is closed: open another one")
-            self._all.add(worker)
-        return worker
-
-    def _carry_out(self, worker: _Worker, folder: Path, data: Data) -> RunResult:
+    def _train(self, worker: _Worker, folder: Path, data: Data) -> RunResult:
         limits = self.limits
-        request = {"op": "run", "folder": str(folder), "seconds": limits.seconds, "memory": limits.memory}
+        request = {
+            "op": "run", "folder": str(folder), "seconds": limits.seconds, "memory": limits.memory,
+            "output": limits.output,
+        }  # fmt: skip
         reply = worker.ask(request, limits.seconds + _GRACE_SECONDS)
         if reply["phase"] == "trained":
             # Serving inputs arrive only now: nothing that happens in training can have seen them.
             for name, files in data.serving.items():
                 write_files(folder / "serving" / name, files)
             reply = worker.ask({"op": "serve"}, limits.seconds + _GRACE_SECONDS)
-        outputs = folder / "outputs"
-        record, broken = _record(outputs / "record.bin")
-        predictions = {}
-        for name in data.serving:
-            predictions[name], missing = _record(outputs / f"{name}.bin")
-            broken = broken or missing
+        if reply["phase"] == "failed":
+            raise PoolError(str(reply["reason"]))
         status: Status = reply["status"]
-        if status == "completed" and broken:
-            status = "crashed"
-        texts = {name: text for name in _OUTPUT_ARTIFACTS if (text := _text(outputs / name)) is not None}
-        console = _text(outputs / "console.txt") or ""
-        return RunResult(status, texts, record, predictions, reply["seconds"], reply["cpu"], console)
+        if status != "completed" and shutil.disk_usage(folder).free < _FULL_DISK_BYTES:
+            raise PoolError(f"expected {_FULL_DISK_BYTES} bytes free below {self.root}, found a full disk: make room")
+        outputs = folder / "outputs"
+        names = ["record.bin", *(f"{name}.bin" for name in data.serving)]
+        written: dict[str, bytes | None] = {name: _plain_file(outputs / name, MAX_RECORD_BYTES) for name in names}
+        written |= {name: _plain_file(outputs / name, MAX_TEXT_BYTES, cut=True) for name in (*TEXTS, "console.txt")}
+        return assemble(status, written, data.serving, reply["seconds"], reply["cpu"])
 
 
-def _record(path: Path) -> tuple[Record, bool]:
+def _plain_file(path: Path, largest: int, *, cut: bool = False) -> bytes | None:
+    """The bytes of a plain file, None for a link, anything else, or one that is too large (unless it may be cut)."""
     try:
-        return read_record(path), False
-    except RecordError:
-        return Record(), True
-
-
-def _text(path: Path) -> str | None:
-    try:
-        with path.open("rb") as handle:
-            return handle.read(_MAX_ARTIFACT_BYTES).decode("utf-8", "replace")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
+    with os.fdopen(descriptor, "rb") as handle:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or (found.st_size > largest and not cut):
+            return None
+        return handle.read(largest)

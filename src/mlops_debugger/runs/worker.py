@@ -2,8 +2,8 @@
 
 Started as `python -m mlops_debugger.runs.worker` by `mlops_debugger.runs.pool`, which speaks JSON lines with it:
 
-    → {"op": "run", "folder": …, "seconds": …, "memory": …}     ← {"phase": "trained"} or {"phase": "ended", …}
-    → {"op": "serve"}                                             ← {"phase": "ended", …}
+    → {"op": "run", "folder": …, "seconds": …, "memory": …, "output": …}   ← {"phase": "trained"} or the end
+    → {"op": "serve"}                                                       ← {"phase": "ended", …}
 
 An ended run has a status: completed, crashed, timeout or killed. Libraries are imported by name, because a playing
 process must not import them by importing this package.
@@ -30,7 +30,6 @@ _LIBRARIES = (
     "numpy", "pandas", "scipy.stats", "sklearn.preprocessing", "sklearn.model_selection", "sklearn.metrics",
     "sklearn.feature_extraction.text", "sklearn.impute", "yaml", "torch", "torch.nn", "logging", "tempfile",
 )  # fmt: skip
-_FILE_BYTES = 128 * 1024 * 1024
 
 
 def warm_up() -> None:
@@ -59,8 +58,9 @@ def warm_up() -> None:
     gc.freeze()
 
 
-def _child(folder: str, memory: int, seconds: float, ready: int, go: int) -> int:
+def _child(request: dict[str, Any], ready: int, go: int) -> int:
     """Train and, when told to, serve; returns the exit code."""
+    folder, memory, output = str(request["folder"]), int(request["memory"]), int(request["output"])
     os.setsid()
     devnull = os.open(os.devnull, os.O_RDWR)
     os.dup2(devnull, 0)
@@ -71,10 +71,15 @@ def _child(folder: str, memory: int, seconds: float, ready: int, go: int) -> int
     os.dup2(console, 2)
     virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (virtual + memory, virtual + memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
-    cpu = int(seconds) + 2
+    resource.setrlimit(resource.RLIMIT_FSIZE, (output, output))
+    cpu = int(request["seconds"]) + 2
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return train_and_serve(folder, ready, go)
+
+
+def train_and_serve(folder: str, ready: int, go: int) -> int:
+    """Run the workspace: train, say so on `ready`, and serve when `go` says so; returns the exit code."""
     gc.disable()  # a run is short and its memory limited; looking for cycles costs about 4 % of it
     sys.path.insert(0, folder)
     sys.argv = ["pipeline.py"]
@@ -106,9 +111,7 @@ class _Run:
             try:
                 os.close(ready_read)
                 os.close(go_write)
-                code = _child(
-                    request["folder"], int(request["memory"]), float(request["seconds"]), ready_write, go_read
-                )
+                code = _child(request, ready_write, go_read)
             finally:
                 os._exit(code)
         os.close(ready_write)
@@ -122,10 +125,11 @@ class _Run:
 
     def finish(self) -> dict[str, Any]:
         """Wait for the end, kill what is left, and say how it ended."""
-        timed_out = False
-        readable, _, _ = select.select([self.ready], [], [], max(0.0, self.deadline - time.monotonic()))
-        if not readable:
-            timed_out = True
+        # Not the pipe: a run may close it, or write to it, and go on.
+        handle = os.pidfd_open(self.pid)
+        readable, _, _ = select.select([handle], [], [], max(0.0, self.deadline - time.monotonic()))
+        os.close(handle)
+        timed_out = not readable
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if timed_out:
                 os.killpg(self.pid, signal.SIGKILL)
@@ -137,6 +141,9 @@ class _Run:
         code = os.waitstatus_to_exitcode(status)
         if timed_out or code == -signal.SIGXCPU:
             word = "timeout"
+        elif code == -signal.SIGKILL:
+            # Nobody here sent it: the machine ran out of memory, or somebody outside did.
+            return {"phase": "failed", "reason": "a run was killed from outside (no memory left on the machine?)"}
         elif code == 0:
             word = "completed"
         else:
@@ -162,7 +169,8 @@ def main() -> None:
             run = _Run(request)
             reply = {"phase": "trained"} if run.wait_trained() else run.finish()
         elif run is not None:
-            os.write(run.go, b"S")
+            with contextlib.suppress(BrokenPipeError):
+                os.write(run.go, b"S")
             reply = run.finish()
         else:
             reply = {"phase": "ended", "status": "killed", "cpu": 0.0, "seconds": 0.0}

@@ -48,13 +48,18 @@ def with_seeds(config_text: str, project: Project, seeds: Mapping[str, Value]) -
     return dump_yaml(config)
 
 
+def workspace_files(sources: Mapping[str, str], data: Data, *, run_id: str, started_at: str) -> dict[str, bytes]:
+    """Sources, run.json and the training files by their paths; serving files come later, when training is over."""
+    about = json.dumps({"run_id": run_id, "started_at": started_at})
+    texts = {name: text.encode() for name, text in {**sources, "run.json": about}.items()}
+    return {**texts, **{f"data/{name}": content for name, content in data.files.items()}}
+
+
 def write_workspace(folder: Path, sources: Mapping[str, str], data: Data, *, run_id: str, started_at: str) -> None:
-    """Write sources, run.json and the training files; the serving files come later, when training is over."""
-    folder.mkdir(parents=True, exist_ok=False)
-    for name, text in sources.items():
-        (folder / name).write_text(text, "utf-8")
-    (folder / "run.json").write_text(json.dumps({"run_id": run_id, "started_at": started_at}), "utf-8")
-    write_files(folder / "data", data.files)
+    """Write the files of a workspace into a new folder."""
+    (folder / "data").mkdir(parents=True, exist_ok=False)
+    for name, content in workspace_files(sources, data, run_id=run_id, started_at=started_at).items():
+        (folder / name).write_bytes(content)
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
