@@ -7,6 +7,7 @@ from scenarios import scenario
 
 from mlops_debugger.bank import Answer, Figures, SeedProof
 from mlops_debugger.grading import Diagnosis, TrialResult, grade
+from mlops_debugger.grading.diagnosis import touched
 from mlops_debugger.grading.rubric import guards, seed_verdict
 from mlops_debugger.grading.sites import code_names, config_names, normal, worth
 
@@ -156,6 +157,33 @@ def test_category_and_file_alone_earn_nothing() -> None:
 def test_every_touch_too_many_halves_the_fix(touches: int, share: float) -> None:
     result = grade(BROKEN_SCENARIO, GOLD, trial(*[figures(0.8)] * 3, touches=touches))
     assert result.rows["fix"] == share
+
+
+LONG = "\n".join(f"x{number} = {number}" for number in range(20)) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("config", "code", "count"),
+    [
+        ("a: 1\nb: [1, 2]", LONG, 0),
+        ("# why\na: 1\nb: [1, 2]", LONG.replace("x1 =", "# nothing new\n\nx1 =").replace("\n", "\r\n"), 0),
+        ("a: 1.0\nb: [1, 2]", LONG, 1),
+        ("a: true\nb: [2, 1]", LONG, 2),
+        ("b: [1, 2]\nc: {d: 1, e: {}}", LONG, 3),
+        ("a: 1\nb: [1, 2]", LONG.replace("x1 =", "y ="), 1),
+        ("a: 1\nb: [1, 2]", LONG.replace("x1 =", "y =").replace("x5 =", "z ="), 1),
+        ("a: 1\nb: [1, 2]", LONG.replace("x1 =", "y =").replace("x6 =", "z ="), 2),
+        ("a: 2\nb: [1, 2]", LONG.replace("x1 =", "y =").replace("x9 = 9\n", "") + "z = 1\n", 4),
+    ],
+)  # fmt: skip
+def test_touches_are_what_the_texts_show(config: str, code: str, count: int) -> None:
+    assert (
+        touched(
+            {"config.yaml": "a: 1\nb: [1, 2]", "preprocessing.py": LONG},
+            {"config.yaml": config, "preprocessing.py": code},
+        )
+        == count
+    )
 
 
 def test_the_worst_seed_decides_and_all_seeds_must_have_run() -> None:
