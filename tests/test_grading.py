@@ -153,6 +153,27 @@ def test_category_and_file_alone_earn_nothing() -> None:
     assert result.rows == {"category": 0.0, "file": 0.0, "field": 0.0, "fix": 0.0}
 
 
+@pytest.mark.parametrize(
+    ("field", "fix", "rows"),
+    [
+        ("lr, a, b, c", 0.0, (1.0, 1.0)),  # a quarter
+        ("lr, a, b, c, d", 0.0, (0.0, 0.0)),
+        ("nothing", 0.25, (1.0, 1.0)),
+        ("nothing", 0.125, (0.0, 0.0)),
+        ("lr, a, b, c, d", 0.125, (0.0, 0.0)),
+        ("lr", None, (1.0, 1.0)),
+    ],
+)
+def test_neither_lists_nor_fixes_of_everything_open_category_and_file(
+    field: str, fix: float | None, rows: tuple[float, float]
+) -> None:
+    touches = {None: 0, 0.0: 1, 0.25: 3, 0.125: 4}[fix]
+    result = None if fix is None else trial(*[figures(0.8 if fix else 0.3)] * 3, touches=touches)
+    graded = grade(BROKEN_SCENARIO, Diagnosis("config_error", "config.yaml", field, "x"), result)
+    assert (graded.rows["category"], graded.rows["file"]) == rows
+    assert graded.rows["fix"] == fix
+
+
 @pytest.mark.parametrize(("touches", "share"), [(1, 1.0), (2, 0.5), (3, 0.25)])
 def test_every_touch_too_many_halves_the_fix(touches: int, share: float) -> None:
     result = grade(BROKEN_SCENARIO, GOLD, trial(*[figures(0.8)] * 3, touches=touches))
