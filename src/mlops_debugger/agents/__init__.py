@@ -106,6 +106,6 @@ def agents() -> dict[str, Agent]:
 
 
 @functools.cache
-def exploits() -> dict[str, Agent]:
+def exploit_agents() -> dict[str, Agent]:
     """Every exploit by id: agents that try a trick instead of the task."""
     return catalog.discover(f"{__name__}.exploits", "AGENT", Agent)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_debugger.agents import exploits
+from mlops_debugger.agents import exploit_agents
 from mlops_debugger.errors import EvaluationError
 from mlops_debugger.evaluation.records import Transcript
 from mlops_debugger.evaluation.runner import Plan, evaluate, planned
@@ -27,7 +27,7 @@ FIGURES = "audit.json"
 
 def entrants() -> tuple[str, ...]:
     """Who plays in an audit, the honest ones first."""
-    tricks = [name for name in exploits() if name not in MEMORISERS]
+    tricks = [name for name in exploit_agents() if name not in MEMORISERS]
     return (*HONEST, *MEMORISERS, *tricks)
 
 
@@ -87,7 +87,7 @@ def _figures(played: Sequence[Transcript], unseen: frozenset[str]) -> dict[str, 
     if sum(map(len, (groups["faults"], groups["controls"]))) < len(played):
         raise EvaluationError("an audit needs the truth of every episode, found sealed ones: play in process")
     found: dict[str, Any] = {
-        name: {key: value for key, value in block(items).model_dump().items() if key not in ("mean_steps",)}
+        name: {key: value for key, value in block(items).model_dump(mode="json").items() if key not in ("mean_steps",)}
         for name, items in groups.items()
     }
     later = [item.later_scores[-1] for item in faults if item.later_scores]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from mlops_debugger import catalog
-from mlops_debugger.agents import Agent, Handed, agents, exploits
+from mlops_debugger.agents import Agent, Handed, agents, exploit_agents
 from mlops_debugger.errors import EvaluationError
 from mlops_debugger.evaluation.play import play
 from mlops_debugger.evaluation.records import Journal, Transcript
@@ -42,7 +42,7 @@ def evaluate(plan: Plan, room: Room, out: Path, report: Callable[[Transcript, in
     `report` hears of every episode, those found finished included, with the number planned. Raises `EvaluationError`
     where agent, split or server are not there.
     """
-    agent = catalog.get({**exploits(), **agents()}, plan.agent, "agent")
+    agent = catalog.get({**exploit_agents(), **agents()}, plan.agent, "agent")
     count = planned(plan, room)
     handed = Handed(
         train_examples=room.train_examples() if agent.privileged == "train_examples" else (),
