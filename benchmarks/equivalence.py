@@ -21,7 +21,8 @@ from typing import Any
 import yaml
 
 from mlops_debugger.bank import Bank, Scenario, starter_bank_path
-from mlops_debugger.evaluation.equivalence import OwnTrials, Proposal, judge, right_fixes, wrong_fixes
+from mlops_debugger.evaluation.equivalence import OwnTrials, Proposal, judge, right_fixes
+from mlops_debugger.evaluation.wrong import wrong_fixes
 
 HERE = Path(__file__).resolve().parent
 TABLE = HERE / "equivalent_fixes.yaml"
