@@ -46,9 +46,11 @@ def audit(
 ) -> dict[str, Any]:
     """Play what `out` does not have yet and write its audit.json; `held_out` are faults that train lacks.
 
+    Players that an earlier audit of the same split left in audit.json, and that are not asked for now, stay in it.
     `report` hears of every episode with its player and the number planned. Raises `EvaluationError` like `evaluate`.
     """
-    unseen, figures = frozenset(held_out), {}
+    unseen = frozenset(held_out)
+    figures = _earlier(out / FIGURES, plan.split, Path(room.place).name)
     for name in plan.names or entrants():
         played: list[Transcript] = []
         for part in _parts(plan, name, room):
@@ -58,11 +60,20 @@ def audit(
         "measured": dt.datetime.now(dt.UTC).date().isoformat(),
         "split": plan.split,
         "place": Path(room.place).name,
-        "players": figures,
+        "players": {name: figures[name] for name in entrants() if name in figures},
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / FIGURES).write_text(json.dumps(held, indent=1) + "\n", "utf-8")
     return held
+
+
+def _earlier(path: Path, split: str, place: str) -> dict[str, Any]:
+    """Figures by player of an audit of the same episodes; nothing where there is none."""
+    try:
+        held = json.loads(path.read_text("utf-8"))
+        return dict(held["players"]) if (held["split"], held["place"]) == (split, place) else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _parts(plan: Audit, name: str, room: Room) -> list[Plan]:

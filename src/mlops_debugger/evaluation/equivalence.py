@@ -70,7 +70,8 @@ class OwnTrials:
     """
 
     def __init__(self, workers: int = 1) -> None:
-        self._pool = TrainerPool(workers, Limits())
+        # The limit is for strangers' endless loops: on a busy machine an honest run may wait for long.
+        self._pool = TrainerPool(workers, Limits(seconds=300.0))
 
     def __enter__(self) -> Self:
         return self
