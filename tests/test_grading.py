@@ -110,6 +110,7 @@ def test_verdict_of_a_seed(run: Figures, verdict: float) -> None:
         {"class_shares": {"validation": [0.5, 0.5], "test": [0.9, 0.1]}},
         {"recomputed": {"validation": 0.8, "test": 0.7}},
         {"recomputed": {"validation": 0.798, "test": 0.8}},
+        {"trained_on": {"validation": 0, "test": 1}},
         {"epochs": 21},
         {"parameters": 201},
     ],

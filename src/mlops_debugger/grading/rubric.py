@@ -56,6 +56,8 @@ def guards(figures: Figures, healthy: Figures) -> tuple[str, ...]:
             for new, old in zip(shares, healthy.class_shares.get(split, []), strict=False)
         ):
             broken.append(f"{split}: other classes than its twin")
+        if figures.trained_on.get(split, 0) > healthy.trained_on.get(split, 0):
+            broken.append(f"{split}: {figures.trained_on[split]} of its rows were trained on")
         if abs(figures.reported.get(split, -1.0) - figures.recomputed.get(split, 1.0)) > _SELF_AGREEMENT:
             broken.append(f"{split}: the report disagrees with its own predictions")
     if figures.epochs > 2 * healthy.epochs:
