@@ -60,6 +60,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "right": len(right),
         "right_accepted": sum(row["share"] == 1.0 for row in right),
         "wrong": len(wrong),
+        "wrong_scenarios": len({row["scenario"] for row in wrong}),
         "wrong_at_half_or_more": sum(row["share"] >= 0.5 for row in wrong),
         "wrong_accepted": sum(row["share"] == 1.0 for row in wrong),
         "disagreements": [row for row in rows if not row["agrees"]],

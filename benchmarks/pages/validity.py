@@ -145,7 +145,7 @@ def _equivalence() -> list[str]:
         return ["Not measured yet: `python benchmarks/equivalence.py`."]
     found = json.loads(EQUIVALENCE.read_text("utf-8"))
     lines = [
-        f"Measured {found['measured']} on {found['faults']} faults, each on one scenario, every fix trained for real. A right "
+        f"Measured {found['measured']} on {found['faults']} faults, each on one scenario, every fix trained for real; the run resumes, so wrong ones may have been tried on fewer scenarios so far. A right "
         "fix counts as accepted when it earns the whole fix row on all three seeds. A wrong one is rejected when it earns less "
         "than half of it; half is what a cure with one needless edit earns.",
         "",
@@ -153,7 +153,12 @@ def _equivalence() -> list[str]:
             ["fixes", "run", "accepted", "half the row or more"],
             [
                 ["right, not the gold one", found["right"], found["right_accepted"], NOTHING],
-                ["wrong", found["wrong"], found["wrong_accepted"], found["wrong_at_half_or_more"]],
+                [
+                    f"wrong, on {found['wrong_scenarios']} scenarios",
+                    found["wrong"],
+                    found["wrong_accepted"],
+                    found["wrong_at_half_or_more"],
+                ],
             ],
         ),
         "",
