@@ -16,6 +16,7 @@ from pages.difficulty import difficulty_page
 from pages.faults import faults_page
 from pages.pictures import choose, draw
 from pages.projects import projects_page
+from pages.validity import validity_page
 
 from mlops_debugger.bank import Bank, starter_bank_path
 from mlops_debugger.evaluation.probe import Part, Target, probe
@@ -35,6 +36,7 @@ def pages(shelf: Shelf) -> dict[str, bytes]:
         "faults.md": faults_page(shelf),
         "checks.md": checks_page(shelf),
         "projects.md": projects_page(shelf, chosen),
+        "validity.md": validity_page(),
     }
     drawn = {f"pictures/{name}.png": draw(projects()[name], found) for name, found in chosen.items()}
     return {name: text.encode() for name, text in texts.items()} | drawn | {"pictures/difficulty.png": scattered}

@@ -188,7 +188,7 @@ def test_a_failed_episode_is_a_result(bank: Bank, player: type[Breaking | Wander
     table = LocalTable(bank, None)
     first = table.reset(split="test", task="mixed", index=0, controls=False)
     agent = Agent("for this test", lambda seed, state: player())
-    found = play(table, "tester", agent, first, seed=0, split="test", task="mixed", index=0)
+    found = play(table, "tester", agent.start(0), first, split="test", task="mixed", index=0)
     table.close()
     assert found.score == 0.0 and set(found.rows.values()) == {0.0}
     assert found.error == ("ZeroDivisionError: a bug of its own" if player is Breaking else "")

@@ -7,6 +7,7 @@ from scenarios import scenario
 
 from mlops_debugger.bank import Answer, Figures, SeedProof
 from mlops_debugger.grading import Diagnosis, TrialResult, grade
+from mlops_debugger.grading.diagnosis import touched
 from mlops_debugger.grading.rubric import guards, seed_verdict
 from mlops_debugger.grading.sites import code_names, config_names, normal, worth
 
@@ -108,6 +109,8 @@ def test_verdict_of_a_seed(run: Figures, verdict: float) -> None:
         {"split_sizes": {"validation": 130, "test": 100}},
         {"class_shares": {"validation": [0.5, 0.5], "test": [0.9, 0.1]}},
         {"recomputed": {"validation": 0.8, "test": 0.7}},
+        {"recomputed": {"validation": 0.798, "test": 0.8}},
+        {"trained_on": {"validation": 0, "test": 1}},
         {"epochs": 21},
         {"parameters": 201},
     ],
@@ -152,10 +155,58 @@ def test_category_and_file_alone_earn_nothing() -> None:
     assert result.rows == {"category": 0.0, "file": 0.0, "field": 0.0, "fix": 0.0}
 
 
+@pytest.mark.parametrize(
+    ("field", "fix", "rows"),
+    [
+        ("lr, a, b, c", 0.0, (1.0, 1.0)),  # a quarter
+        ("lr, a, b, c, d", 0.0, (0.0, 0.0)),
+        ("nothing", 0.25, (1.0, 1.0)),
+        ("nothing", 0.125, (0.0, 0.0)),
+        ("lr, a, b, c, d", 0.125, (0.0, 0.0)),
+        ("lr", None, (1.0, 1.0)),
+    ],
+)
+def test_neither_lists_nor_fixes_of_everything_open_category_and_file(
+    field: str, fix: float | None, rows: tuple[float, float]
+) -> None:
+    touches = {None: 0, 0.0: 1, 0.25: 3, 0.125: 4}[fix]
+    result = None if fix is None else trial(*[figures(0.8 if fix else 0.3)] * 3, touches=touches)
+    graded = grade(BROKEN_SCENARIO, Diagnosis("config_error", "config.yaml", field, "x"), result)
+    assert (graded.rows["category"], graded.rows["file"]) == rows
+    assert graded.rows["fix"] == fix
+
+
 @pytest.mark.parametrize(("touches", "share"), [(1, 1.0), (2, 0.5), (3, 0.25)])
 def test_every_touch_too_many_halves_the_fix(touches: int, share: float) -> None:
     result = grade(BROKEN_SCENARIO, GOLD, trial(*[figures(0.8)] * 3, touches=touches))
     assert result.rows["fix"] == share
+
+
+LONG = "\n".join(f"x{number} = {number}" for number in range(20)) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("config", "code", "count"),
+    [
+        ("a: 1\nb: [1, 2]", LONG, 0),
+        ("# why\na: 1\nb: [1, 2]", LONG.replace("x1 =", "# nothing new\n\nx1 =").replace("\n", "\r\n"), 0),
+        ("a: 1.0\nb: [1, 2]", LONG, 1),
+        ("a: true\nb: [2, 1]", LONG, 2),
+        ("b: [1, 2]\nc: {d: 1, e: {}}", LONG, 3),
+        ("a: 1\nb: [1, 2]", LONG.replace("x1 =", "y ="), 1),
+        ("a: 1\nb: [1, 2]", LONG.replace("x1 =", "y =").replace("x5 =", "z ="), 1),
+        ("a: 1\nb: [1, 2]", LONG.replace("x1 =", "y =").replace("x6 =", "z ="), 2),
+        ("a: 2\nb: [1, 2]", LONG.replace("x1 =", "y =").replace("x9 = 9\n", "") + "z = 1\n", 4),
+    ],
+)  # fmt: skip
+def test_touches_are_what_the_texts_show(config: str, code: str, count: int) -> None:
+    assert (
+        touched(
+            {"config.yaml": "a: 1\nb: [1, 2]", "preprocessing.py": LONG},
+            {"config.yaml": config, "preprocessing.py": code},
+        )
+        == count
+    )
 
 
 def test_the_worst_seed_decides_and_all_seeds_must_have_run() -> None:

@@ -62,6 +62,19 @@ def test_difficulty_has_its_picture_and_three_examples_of_every_tier() -> None:
         assert section.count("- **") == 3 and "→" in section
 
 
+def test_the_checklist_names_tests_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from pages.checklist import ITEMS
+    from pages.validity import missing_tests, validity_page
+
+    assert missing_tests(ROOT) == []
+    assert len(ITEMS) >= 30
+    page = (DOCS / "validity.md").read_text("utf-8")
+    assert page == validity_page()
+    for name in ("reset_burning", "template_diff", "oracle"):
+        assert f"| `{name}`" in page
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text("utf-8")

@@ -146,6 +146,20 @@ def test_a_silent_fault_is_measured_from_outside(pool: TrainerPool) -> None:
     assert harm(broken, healthy) > 0.2
 
 
+def test_rows_that_are_trained_on_and_evaluated_are_counted(pool: TrainerPool) -> None:
+    item = projects()["loan_outcomes"]
+    variation = variation_of(item, 5)
+    sources, data = render(item, variation), item.generate(5, variation.data)
+    cheat = "\n\nhonest = split_rows\n\n\ndef split_rows(*given):\n    rows = dict(honest(*given))\n"
+    cheat += '    rows["train"] = np.append(rows["train"], rows["test"][:40])\n    return rows\n'
+    plain, cheating = (
+        measure(item, data, pool.run({**sources, CODE: code}, data, run_id="run-1", started_at=CLOCK))
+        for code in (sources[CODE], sources[CODE] + cheat)
+    )
+    assert plain.trained_on == {"validation": 0, "test": 0}
+    assert cheating.trained_on == {"validation": 0, "test": 40}
+
+
 @pytest.mark.parametrize(
     ("raw", "says"),
     [

@@ -2,7 +2,8 @@
 
 An agent is sans-I/O: it turns an observation into the next action, and never sees the environment. It imports the
 contract and the fix language, nothing else of this package. The few that declare themselves `privileged` are handed
-what they ask for by the harness: the state, which holds the answer, or the train split with all its answers.
+what they ask for by the harness: the state, which holds the answer, the train split with all its answers, or healthy
+renderings of the public templates. Players that try a trick instead of the task stand in `exploits/`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from mlops_debugger import catalog
 from mlops_debugger.contract import MLOpsAction, MLOpsObservation, MLOpsState
@@ -24,6 +25,14 @@ class Player(Protocol):
         """The next action, given what reset or the last step showed."""
 
 
+@runtime_checkable
+class Learner(Protocol):
+    """A player that is told how an episode ended, before it plays the same one again."""
+
+    def learn(self, observation: MLOpsObservation) -> None:
+        """Take in the last observation of an episode."""
+
+
 @dataclass(frozen=True, eq=False)
 class Example:
     """A scenario of the train split with its answer: what reset shows, the full state, and what every check finds."""
@@ -34,37 +43,69 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Template:
+    """A healthy rendering of a public template: the data set that runs of its project name, and both texts."""
+
+    dataset: str
+    config: str
+    code: str
+
+
+@dataclass(frozen=True)
 class Handed:
     """What the harness hands over: nothing, unless the agent is privileged."""
 
     state: MLOpsState | None = None
     train_examples: tuple[Example, ...] = ()
+    templates: tuple[Template, ...] = ()
 
 
 @dataclass(frozen=True)
 class Agent:
-    """What an agent file binds to AGENT: `open(seed, handed)` makes a player; `privileged` names what it is handed."""
+    """What an agent file binds to AGENT: `open(seed, handed)` makes a player; `privileged` names what it is handed.
+
+    `attempts` is how often it wants to play the same episode with the same player. Only the first attempt counts.
+    """
 
     summary: str
     open: Callable[[int, Handed], Player]
-    privileged: Literal["state", "train_examples"] | None = None
+    privileged: Literal["state", "train_examples", "templates"] | None = None
+    attempts: int = 1
 
-    def start(self, seed: int, state: MLOpsState | None = None, train_examples: tuple[Example, ...] = ()) -> Player:
+    def start(
+        self,
+        seed: int,
+        state: MLOpsState | None = None,
+        train_examples: tuple[Example, ...] = (),
+        templates: tuple[Template, ...] = (),
+    ) -> Player:
         """A player for one episode; raises `EvaluationError` where a privileged agent does not get what it needs."""
+        if self.privileged is None:
+            return self.open(seed, Handed())
         if self.privileged == "state":
             if state is None:
                 raise EvaluationError(
                     "this agent needs the full state, found none: play in process, or with the harness key"
                 )
             return self.open(seed, Handed(state=state))
-        if self.privileged == "train_examples":
-            if not train_examples:
-                raise EvaluationError("this agent needs the examples of the train split, found none: play in process")
-            return self.open(seed, Handed(train_examples=train_examples))
-        return self.open(seed, Handed())
+        if self.privileged == "templates":
+            if not templates:
+                raise EvaluationError(
+                    "this agent needs the public templates, found none: let the harness hand them over"
+                )
+            return self.open(seed, Handed(templates=templates))
+        if not train_examples:
+            raise EvaluationError("this agent needs the examples of the train split, found none: play in process")
+        return self.open(seed, Handed(train_examples=train_examples))
 
 
 @functools.cache
 def agents() -> dict[str, Agent]:
-    """Every agent by id."""
+    """Every agent by id, the exploits left out."""
     return catalog.discover(__name__, "AGENT", Agent)
+
+
+@functools.cache
+def exploit_agents() -> dict[str, Agent]:
+    """Every exploit by id: agents that try a trick instead of the task."""
+    return catalog.discover(f"{__name__}.exploits", "AGENT", Agent)

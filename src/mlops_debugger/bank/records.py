@@ -22,7 +22,8 @@ class Figures(Record):
 
     `reported` and `recomputed` map "validation" and "test" to skill: what eval_results.json says, and what the parent
     computes from the saved predictions and its own labels. `split_sizes` and `class_shares` describe the evaluation
-    splits as the run evaluated them.
+    splits as the run evaluated them; `trained_on` counts those of their rows that are training rows, too (absent in
+    banks that are older than the count: healthy runs have none).
     """
 
     crashed: bool
@@ -33,6 +34,7 @@ class Figures(Record):
     recomputed: dict[str, float]
     split_sizes: dict[str, int]
     class_shares: dict[str, list[float]]
+    trained_on: dict[str, int] = {}
     epochs: int
     parameters: int
     seconds: float = 0.0

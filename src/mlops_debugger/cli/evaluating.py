@@ -1,4 +1,4 @@
-"""evaluate: agents × scenarios → a report."""
+"""evaluate and audit: agents × scenarios → a report."""
 
 from __future__ import annotations
 
@@ -73,6 +73,63 @@ def evaluate(
     for transcript in transcripts[:show]:
         console.print(transcript_view(transcript))
     finish(plan, room.place, transcripts, out)
+
+
+@app.command(
+    epilog=examples(
+        "mlops-debugger audit --split test --episodes 24 --out reports/audit",
+        "mlops-debugger audit --split test --player nothing --player never_blame",
+    )
+)
+def audit(
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    episodes: Annotated[
+        int | None, typer.Option(min=1, help="How many faults, and how many controls at most; all if omitted.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of transcripts and audit.json; the same folder resumes.")] = Path(
+        "reports/audit"
+    ),
+    player: Annotated[list[str] | None, typer.Option(help="Only this player; may be given several times.")] = None,
+    workers: WorkersOption = 1,
+    bank: BankOption = None,
+) -> None:
+    """Play every exploit beside rules, oracle and chance, and say which of them earns too much.
+
+    Ends with code 1 when an exploit comes within 0.05 of the rules on faults; those that know public data by heart
+    (nearest_neighbour, template_diff) are reported for seen and held-out faults instead. Fixes are run on this machine.
+    """
+    from mlops_debugger.bank import Bank
+    from mlops_debugger.evaluation import Room
+    from mlops_debugger.evaluation.audit import Audit, entrants, offenders
+    from mlops_debugger.evaluation.audit import audit as play_audit
+    from mlops_debugger.evaluation.terminal import audit_table
+    from mlops_debugger.grading import Trials
+
+    opened = Bank(chosen_bank(bank))
+    names = tuple(player or entrants())
+    with Trials(workers=workers, allow_code=True) as trials, progress() as bar:
+        task = bar.add_task("audit", total=None, note="")
+
+        def told(name: str, _: Transcript, __: int) -> None:
+            bar.update(task, advance=1, note=name)
+
+        try:
+            held = play_audit(
+                Audit(split, episodes, workers, names),
+                Room(bank=opened, trainer=trials.run),
+                out,
+                told,
+                opened.held_out_faults(),
+            )
+        except KeyboardInterrupt:
+            bar.stop()
+            console.print(f"Stopped. Finished episodes are kept in {out}; the same command goes on from there.")
+            raise typer.Exit(INTERRUPTED) from None
+    console.print(audit_table(held))
+    if found := offenders(held):
+        listed = ", ".join(f"{name} ({score:.2f})" for name, score in found.items())
+        console.print(f"Too close to the rules: {listed}", style="red")
+        raise typer.Exit(1)
 
 
 def play_all(plan: Plan, room: Room, out: Path) -> list[Transcript]:

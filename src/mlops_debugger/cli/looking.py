@@ -185,8 +185,8 @@ def bank_counts(opened: Bank) -> dict[str, Any]:
 
 @app.command(epilog=examples("mlops-debugger catalog", "mlops-debugger catalog --json"))
 def catalog(as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False) -> None:
-    """List the projects, faults, checks and agents that there are."""
-    from mlops_debugger.agents import agents
+    """List the projects, faults, checks, agents and exploits that there are."""
+    from mlops_debugger.agents import agents, exploit_agents
     from mlops_debugger.checks import checks
     from mlops_debugger.faults import faults
     from mlops_debugger.projects import projects
@@ -199,6 +199,7 @@ def catalog(as_json: Annotated[bool, typer.Option("--json", help="Print JSON alo
         },
         "checks": {name: _first_line(check.run.__module__) for name, check in checks().items()},
         "agents": {name: item.summary for name, item in agents().items()},
+        "exploits": {name: item.summary for name, item in exploit_agents().items()},
     }
     if as_json:
         print(json.dumps(listed, indent=1))

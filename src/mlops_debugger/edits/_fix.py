@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-Value = None | bool | int | float | str | list[Any]
+Value = None | bool | int | float | str | list[Any] | dict[str, Any]
 """What a config key may hold."""
 
 CONFIG = "config.yaml"
@@ -14,22 +14,33 @@ EDITABLE = (CONFIG, CODE)
 MAX_FIX_CHARACTERS = 8_000
 MAX_EDITS = 16
 MAX_CHANGED_LINES = 12
+MAX_LINE_CHARACTERS = 240
+"""Of an added line of code: twelve lines that hold a program each are not a bounded change."""
 
 
 @dataclass(frozen=True)
 class ConfigEdit:
-    """Set the key at `path` (dotted, canonical or in the project's dialect) to `value`."""
+    """Change the key at `path` (dotted, canonical or in the project's dialect).
+
+    `set` gives an existing key `value`; `add` makes a key that is not there yet, or puts an element into a list before
+    the position that ends the path; `remove` takes a key, a section or an element away and has no value.
+    """
 
     path: str
-    value: Value
+    value: Value = None
+    kind: Literal["set", "add", "remove"] = "set"
 
 
 @dataclass(frozen=True)
 class Hunk:
-    """A block of lines: (op, text) with op one of ' ', '-', '+'; text keeps its indentation."""
+    """A block of lines: (op, text) with op one of ' ', '-', '+'; text keeps its indentation.
+
+    `at` is the line (from 1) at which a unified diff says the block starts; it decides between places that are alike.
+    """
 
     file: str
     lines: tuple[tuple[str, str], ...]
+    at: int | None = None
 
     @property
     def changed(self) -> int:
@@ -40,7 +51,7 @@ class Hunk:
 
 @dataclass(frozen=True)
 class Fix:
-    """A parsed `proposed_fix`."""
+    """A parsed `proposed_fix`. Blocks are applied first, then config edits, each kind in its order."""
 
     config: tuple[ConfigEdit, ...] = ()
     hunks: tuple[Hunk, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from mlops_debugger.edits._apply import apply_fix
-from mlops_debugger.edits._fix import CODE, CONFIG, EDITABLE, Fix, Hunk, Value
+from mlops_debugger.edits._fix import CODE, CONFIG, EDITABLE, ConfigEdit, Fix, Hunk, Value
 from mlops_debugger.edits._parse import parse_fix
 from mlops_debugger.edits._yaml import dump_flow
 from mlops_debugger.errors import FixApplyError, FixSyntaxError
@@ -18,12 +18,34 @@ def format_value(value: Value) -> str:
 
 def format_fix(fix: Fix) -> str:
     """The fix in the fix language; `parse_fix` reads it back."""
-    parts = [f"{CONFIG}: {edit.path} = {format_value(edit.value)}" for edit in fix.config]
+    parts = [f"{CONFIG}: {_assignment(edit)}" for edit in fix.config]
     for file in EDITABLE:
-        blocks = ["\n".join(op + text for op, text in hunk.lines) for hunk in fix.hunks if hunk.file == file]
-        if blocks:
-            parts.append(f"{file}:\n" + "\n\n".join(blocks))
+        hunks = [hunk for hunk in fix.hunks if hunk.file == file]
+        if any(hunk.at is not None or _would_break(hunk) for hunk in hunks):
+            parts.append(f"--- a/{file}\n+++ b/{file}")
+            parts += [f"@@{_place(hunk)} @@\n{_signed(hunk)}" for hunk in hunks]
+        elif hunks:
+            parts.append(f"{file}:\n" + "\n\n".join(_signed(hunk) for hunk in hunks))
     return "\n".join(parts)
+
+
+def _assignment(edit: ConfigEdit) -> str:
+    if edit.kind == "remove":
+        return f"remove {edit.path}"
+    return f"{'add ' if edit.kind == 'add' else ''}{edit.path} = {format_value(edit.value)}"
+
+
+def _signed(hunk: Hunk) -> str:
+    return "\n".join(op + text for op, text in hunk.lines)
+
+
+def _place(hunk: Hunk) -> str:
+    return "" if hunk.at is None else f" -{hunk.at} +{hunk.at}"
+
+
+def _would_break(hunk: Hunk) -> bool:
+    """Whether the block holds a blank context line, which would end it; in a unified diff it does not."""
+    return any(op == " " and not text.strip() for op, text in hunk.lines)
 
 
 def diff_fix(before: str, after: str) -> Fix:

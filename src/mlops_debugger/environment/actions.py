@@ -52,6 +52,8 @@ def _problem(location: tuple[int | str, ...], kind: str, found: object) -> str:
 def query_of(action: MLOpsAction) -> Query | str:
     """What the action effectively asks, or what is missing in it. Fields that its type does not use are ignored."""
     kind = action.action_type
+    if kind not in ACTION_TYPES:  # an action that was made past its own validation
+        return _problem(("action_type",), "literal_error", kind)
     if kind in _WHOLE:
         return (kind,)
     if kind == "read_logs":

@@ -46,12 +46,12 @@ config.yaml: optimizer.learning_rate = 0.001
 preprocessing.py:
 - scaler.fit(features)
 + scaler.fit(features[train_rows])
-Config edits: one a line. Patch: '-' and context lines (leading space) must match exactly once; at most 12 changed
-lines. A unified diff is read too. A fix that does not apply is sent back.
+Config edits: one a line; also add path = value, remove path. Patch: '-' and context lines (leading space) must match
+exactly once; at most 12 changed lines. A unified diff is read too. A fix that does not apply is sent back.
 
-SCORE, at the end: category 0.15, file 0.10 (both only if field or fix scores), field 0.30, fix 0.45. The fix is
-applied and the model trained again: full if the harm is gone on three seeds, half if half of it is; halved for every
-needless edit. Healthy run: 1 for no fault found, else 0. No fault found on a fault: 0.
+SCORE, at the end: category 0.15, file 0.10 (both only if field or fix scores a quarter), field 0.30, fix 0.45. The fix
+is applied and the model trained again: full if the harm is gone on three seeds, half if half of it is; halved for
+every needless edit. Healthy run: 1 for no fault found, else 0. No fault found on a fault: 0.
 """
 
 

@@ -6,41 +6,31 @@ import json
 import time
 from typing import Any
 
-from mlops_debugger.agents import Agent, Example, Player
+from mlops_debugger.agents import Learner, Player
 from mlops_debugger.contract import CATEGORIES, MLOpsAction, MLOpsObservation, MLOpsState
 from mlops_debugger.evaluation.records import Transcript, Truth, Turn
 from mlops_debugger.evaluation.tables import SEALED, Table
 from mlops_debugger.grading import WEIGHTS
-from mlops_debugger.seeds import derive
 
 _SHOWN = 600
 """Characters of an answer that a transcript keeps."""
 
 
 def play(
-    table: Table,
-    name: str,
-    agent: Agent,
-    first: MLOpsObservation,
-    *,
-    seed: int,
-    split: str,
-    task: str,
-    index: int,
-    train_examples: tuple[Example, ...] = (),
+    table: Table, name: str, player: Player, first: MLOpsObservation, *, split: str, task: str, index: int
 ) -> Transcript:
     """Play the episode that `first` opened until it is over. What an agent breaks is recorded and scores 0."""
     started = time.monotonic()
     turns: list[Turn] = []
     observation, error = first, ""
-    handed = table.state() if agent.privileged == "state" else None
-    player = agent.start(derive("evaluation", seed, name, first.run_id), handed, train_examples)
     while not observation.done:
         action, error = _act(player, observation)
         if action is None:
             break
         observation = table.step(action)
         turns.append(_turn(action, observation))
+    if observation.done and isinstance(player, Learner):
+        player.learn(observation)
     state = table.state()
     rows = observation.last_action_result.get("rows")
     return Transcript(
@@ -92,11 +82,17 @@ def _rows(rows: object, last: MLOpsObservation) -> dict[str, float | None]:
 
 
 def _turn(action: MLOpsAction, observation: MLOpsObservation) -> Turn:
+    # Half a surrogate pair is text to Python and none to UTF-8: an agent's nonsense must not break the journal.
+    given = action.model_dump(exclude_defaults=True, warnings=False)
     return Turn(
-        action=action.model_dump(exclude_defaults=True),
-        result=shortened(observation.last_action_result),
-        messages=observation.messages,
+        action={name: _encodable(value) if isinstance(value, str) else value for name, value in given.items()},
+        result=_encodable(shortened(observation.last_action_result)),
+        messages=[_encodable(text) for text in observation.messages],
     )
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def shortened(result: dict[str, Any]) -> str:

@@ -46,7 +46,8 @@ class Transcript(BaseModel):
     """One finished episode. `truth` is None where the server keeps it sealed.
 
     `rows` are the rubric's shares (None where a row could not be scored, {} where they are withheld); `unscored` names
-    the rows that the score lacks; `error` says why an agent broke off, which scores 0.
+    the rows that the score lacks; `error` says why an agent broke off, which scores 0. `later_scores` are those of
+    further attempts on the same episode, of agents that want them: they count for nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,6 +67,7 @@ class Transcript(BaseModel):
     duplicates: int
     seconds: float
     error: str = ""
+    later_scores: list[float] = []
     turns: list[Turn] = []
 
     @property

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from mlops_debugger import catalog
-from mlops_debugger.agents import Agent, Example, agents
+from mlops_debugger.agents import Agent, Handed, agents, exploit_agents
 from mlops_debugger.errors import EvaluationError
 from mlops_debugger.evaluation.play import play
 from mlops_debugger.evaluation.records import Journal, Transcript
-from mlops_debugger.evaluation.tables import Room, Table
+from mlops_debugger.evaluation.tables import Room, Table, public_templates
+from mlops_debugger.seeds import derive
 
 TRANSCRIPTS = "transcripts.jsonl"
 
@@ -40,12 +42,15 @@ def evaluate(plan: Plan, room: Room, out: Path, report: Callable[[Transcript, in
     `report` hears of every episode, those found finished included, with the number planned. Raises `EvaluationError`
     where agent, split or server are not there.
     """
-    agent = catalog.get(agents(), plan.agent, "agent")
+    agent = catalog.get({**exploit_agents(), **agents()}, plan.agent, "agent")
     count = planned(plan, room)
-    examples = room.train_examples() if agent.privileged == "train_examples" else ()
+    handed = Handed(
+        train_examples=room.train_examples() if agent.privileged == "train_examples" else (),
+        templates=public_templates() if agent.privileged == "templates" else (),
+    )
     journal = Journal(out / TRANSCRIPTS)
     try:
-        found = _Evening(plan, agent, room, journal, examples).play(count, report)
+        found = _Evening(plan, agent, room, journal, handed).play(count, report)
     finally:
         journal.close()
     return [found[index] for index in sorted(found)]
@@ -62,14 +67,17 @@ def planned(plan: Plan, room: Room) -> int:
     return min(known)
 
 
+class _Place(TypedDict):
+    split: str
+    task: str
+    index: int
+
+
 class _Evening:
     """One evaluation under way: its tables, and what is finished."""
 
-    def __init__(
-        self, plan: Plan, agent: Agent, room: Room, journal: Journal, train_examples: tuple[Example, ...]
-    ) -> None:
-        self._plan, self._agent, self._room, self._journal = plan, agent, room, journal
-        self._train_examples = train_examples
+    def __init__(self, plan: Plan, agent: Agent, room: Room, journal: Journal, handed: Handed) -> None:
+        self._plan, self._agent, self._room, self._journal, self._handed = plan, agent, room, journal, handed
         self._finished = {item.key: item for item in journal.done}
         self._tables: list[Table] = []
         self._mine = threading.local()
@@ -100,17 +108,17 @@ class _Evening:
         earlier = self._finished.get((plan.agent, first.run_id))
         if earlier is not None:
             return earlier
-        transcript = play(
-            table,
-            plan.agent,
-            self._agent,
-            first,
-            seed=plan.seed,
-            split=plan.split,
-            task=plan.task,
-            index=index,
-            train_examples=self._train_examples,
-        )
+        agent = self._agent
+        state = table.state() if agent.privileged == "state" else None
+        seed = derive("evaluation", plan.seed, plan.agent, first.run_id)
+        player = agent.start(seed, state, self._handed.train_examples, self._handed.templates)
+        place: _Place = {"split": plan.split, "task": plan.task, "index": index}
+        transcript = play(table, plan.agent, player, first, **place)
+        later = []
+        for _ in range(agent.attempts - 1):
+            again = table.reset(**place, controls=plan.controls)
+            later.append(play(table, plan.agent, player, again, **place).score)
+        transcript = transcript.model_copy(update={"later_scores": later})
         self._journal.add(transcript)
         return transcript
 

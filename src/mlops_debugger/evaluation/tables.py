@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import urllib.error
 import urllib.request
 from typing import Any, Protocol
 
-from mlops_debugger.agents import Example
+from mlops_debugger.agents import Example, Template
 from mlops_debugger.bank import Bank
 from mlops_debugger.contract import MLOpsAction, MLOpsObservation, MLOpsState
+from mlops_debugger.edits import CODE, CONFIG
 from mlops_debugger.environment import Selector, Session
 from mlops_debugger.environment.driver import Trainer
 from mlops_debugger.errors import EvaluationError
+from mlops_debugger.projects import projects
+from mlops_debugger.runs.workspace import render
+from mlops_debugger.seeds import generator
 
 _NAME = "mlops_pipeline_debugger"
 SEALED = "sealed"
@@ -92,6 +97,21 @@ class RemoteTable:
             return call(*arguments, **options)
         except (OSError, RuntimeError, TimeoutError) as error:
             raise EvaluationError(f"{self._url}: {error}") from None
+
+
+_RENDERINGS = 64
+"""Healthy renderings of each project that `public_templates` gives: enough to see every spelling of a line."""
+
+
+@functools.cache
+def public_templates() -> tuple[Template, ...]:
+    """What anybody can make from this repository: healthy renderings of every project's template."""
+    found = []
+    for name, project in projects().items():
+        for number in range(_RENDERINGS):
+            sources = render(project, project.vary(generator("public template", name, number)))
+            found.append(Template(project.dataset, sources[CONFIG], sources[CODE]))
+    return tuple(found)
 
 
 class Room:

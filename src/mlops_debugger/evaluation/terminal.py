@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -11,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mlops_debugger.evaluation.records import Transcript, Turn
-from mlops_debugger.evaluation.report import figures, sections, words
-from mlops_debugger.evaluation.statistics import Summary
+from mlops_debugger.evaluation.report import figures, score_text, sections, words
+from mlops_debugger.evaluation.statistics import Block, Summary
 
 _HEADINGS = ("n", "score [95 %]", "solved", "cat.", "file", "field", "fix", "steps")
 """Short, so that a table fits into 80 columns."""
@@ -34,6 +35,26 @@ def summary_table(summary: Summary, *, faults: bool = False) -> Table:
         for key, block in blocks.items():
             table.add_row(f"  {escape(words(key))}", *figures(block))
     return table
+
+
+def audit_table(held: Mapping[str, Any]) -> Table:
+    """What an audit found: a row a player, faults and controls apart, then faults that train has and lacks."""
+    table = Table(title=f"Audit on {held['split']}", title_justify="left", box=None, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    for heading in ("faults [95 %]", "solved", "controls", "seen", "held out"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, found in held["players"].items():
+        blocks = {part: Block.model_validate({**found[part], "mean_steps": None}) for part in AUDITED}
+        solved = blocks["faults"].solved_share
+        cells = [score_text(blocks["faults"]), "–" if solved is None else f"{solved:.0%}"]
+        for part in AUDITED[1:]:
+            score = blocks[part].mean_score
+            cells.append("–" if score is None else f"{score:.2f}")
+        table.add_row(name, *cells)
+    return table
+
+
+AUDITED = ("faults", "controls", "seen", "held_out")
 
 
 def transcript_view(transcript: Transcript) -> RenderableType:

@@ -140,8 +140,8 @@ def _gold(
 
 
 def _title(names: Mapping[str, float]) -> str:
-    """The name to show a maintainer: the longest that is worth everything, with its function."""
-    qualified = [name for name, value in names.items() if value == 1.0 and "." in name]
+    """The name to show a maintainer: the longest of up to three parts that is worth everything, with its function."""
+    qualified = [name for name, value in names.items() if value == 1.0 and 1 <= name.count(".") <= 2]
     return max(qualified or list(names), key=lambda name: (len(name), name))
 
 
@@ -154,7 +154,8 @@ def code_answer(broken: str, fixed: str, categories: tuple[FailureCategory, ...]
 def config_answer(project: Project, config: str, key: str, categories: tuple[FailureCategory, ...]) -> Answer:
     """The answer that a canonical config key makes."""
     path = project.dialect[key]
-    return Answer(categories=categories, file=CONFIG, field=path, names=config_names(load_yaml(config), path, key))
+    names = config_names(load_yaml(config), path, key, project.dialect)
+    return Answer(categories=categories, file=CONFIG, field=path, names=names)
 
 
 def _prove_text(project: Project, text: str, healthy: Mapping[str, str], broken: Mapping[str, str]) -> None:

@@ -12,8 +12,13 @@ from mlops_debugger.runs.measure import SPLITS, harm
 WEIGHTS = {"category": 0.15, "file": 0.10, "field": 0.30, "fix": 0.45}
 """The most that each row can add to the score."""
 
-_SELF_AGREEMENT = 0.01
-"""How far a reported skill may be from what its own predictions give (rounding in the report)."""
+_EARNED = 0.25
+"""What the field or the fix has to be worth for category and file to count.
+
+Menus are small: without this, a list of all names in sight, or a fix that changes all keys in sight, would open them.
+"""
+_SELF_AGREEMENT = 0.001
+"""How far a reported skill may be from what its own predictions give: four decimals in a report come to 0.0001."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ def guards(figures: Figures, healthy: Figures) -> tuple[str, ...]:
             for new, old in zip(shares, healthy.class_shares.get(split, []), strict=False)
         ):
             broken.append(f"{split}: other classes than its twin")
+        if figures.trained_on.get(split, 0) > healthy.trained_on.get(split, 0):
+            broken.append(f"{split}: {figures.trained_on[split]} of its rows were trained on")
         if abs(figures.reported.get(split, -1.0) - figures.recomputed.get(split, 1.0)) > _SELF_AGREEMENT:
             broken.append(f"{split}: the report disagrees with its own predictions")
     if figures.epochs > 2 * healthy.epochs:
@@ -103,7 +110,7 @@ def grade(scenario: Scenario, diagnosis: Diagnosis, trial: TrialResult | None) -
 
 def _rows(answer: Answer, diagnosis: Diagnosis, fix: float | None) -> dict[str, float | None]:
     named = worth(diagnosis.field or "", answer.names) if diagnosis.file == answer.file else 0.0
-    earned = named > 0 or bool(fix)
+    earned = max(named, fix or 0.0) >= _EARNED
     return {
         "category": 1.0 if earned and diagnosis.category in answer.categories else 0.0,
         "file": 1.0 if earned and diagnosis.file == answer.file else 0.0,

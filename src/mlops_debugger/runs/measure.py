@@ -36,6 +36,10 @@ def measure(project: Project, data: Data, result: RunResult) -> Figures:
     skills = {name: _served(project, data, name, result.predictions[name], naive) for name in ("sealed", "live")}
     evaluation = _report(result.outputs)
     reported, recomputed, sizes, shares = {}, {}, {}, {}
+    trained = result.record.arrays.get("train.row_id", np.empty(0))
+    overlap = {
+        split: int(np.isin(result.record.arrays.get(f"{split}.row_id", np.empty(0)), trained).sum()) for split in SPLITS
+    }
     for split in SPLITS:
         block = evaluation.get(split)
         value = block.get(project.metric.name) if isinstance(block, dict) else None
@@ -55,6 +59,7 @@ def measure(project: Project, data: Data, result: RunResult) -> Figures:
         recomputed=recomputed,
         split_sizes=sizes,
         class_shares=shares,
+        trained_on=overlap,
         epochs=_count(result.record.meta, "epochs_run"),
         parameters=_count(result.record.meta, "parameters"),
         seconds=result.cpu,
