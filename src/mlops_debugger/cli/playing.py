@@ -46,8 +46,8 @@ def play(
 ) -> None:
     """Investigate a training run yourself: look around, then say what is wrong and how to fix it.
 
-    Your fix is applied and the model is trained again with it, in a sandbox where this machine has one. A run of your own
-    (--run) is looked at in the same way, but nobody knows its fault: it is not graded, and nothing of it is executed.
+    Your fix is applied and the model is trained again with it, in a sandbox where this machine has one. A run of your
+    own (--run) is looked at in the same way, but nobody knows its fault: it is not graded, and nothing is executed.
     """
     _refuse(context, ("task", "split", "index", "seed", "bank") if run is not None else ("which",), run is not None)
     if run is not None:
