@@ -9,6 +9,7 @@ names that its sites go by now.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -134,8 +135,23 @@ def _looked_at(scenario: Scenario, secret: str) -> Scenario | None:
     return draft_of(planted, proven, band, scenario.base_seed, scenario.run_id, scenario.started_at, secret)
 
 
-def _same_figures(one: Figures, other: Figures) -> bool:
-    return one == other.model_copy(update={"seconds": one.seconds})
+def _same_figures(now: Figures, kept: Figures) -> bool:
+    """Whether a run measures what it did, save the last digits, which another processor rounds otherwise.
+
+    Times do not count, nor what was not yet measured then.
+    """
+    one, other = now.model_dump(exclude={"seconds"}), kept.model_dump(exclude={"seconds"})
+    return all(_alike(one[name], value) for name, value in other.items() if value != {})
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], value) for key, value in other.items())
+    if isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    return bool(one == other)
 
 
 def answers_now(scenario: Scenario, planted: Planted) -> tuple[Answer, ...]:
