@@ -278,6 +278,11 @@ def test_malformed_and_truncated_logs_never_raise(data: st.DataObject) -> None:
     assert Likeness([Dossier({"train.log": text})]).of(Dossier({"train.log": text}))
 
 
+def test_figures_beyond_every_number_are_no_figures() -> None:
+    text = "A: " + "9" * 400 + "\nloss=0.5 " + "A=" + "9" * 400
+    assert Likeness([Dossier({"train.log": text})]).of(Dossier({"train.log": text}))
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_real_logs_cut_anywhere_never_raise(style: str, texts: Texts) -> None:
     for kind in ("healthy", "crashed"):

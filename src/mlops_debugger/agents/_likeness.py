@@ -76,7 +76,8 @@ def _numbers(run: Dossier) -> Iterator[tuple[Trait, float]]:
             yield ("config", leaf.path), leaf.number
     series: dict[str, list[float]] = defaultdict(list)
     for name, text in _NAMED.findall(run.log):
-        series[name].append(float(text))
+        if math.isfinite(value := float(text)):  # a log may hold more digits than a number can
+            series[name].append(value)
     for name, values in series.items():
         for what, value in (("first", values[0]), ("last", values[-1]), ("min", min(values)), ("max", max(values))):
             yield ("log", f"{name} {what}"), value
