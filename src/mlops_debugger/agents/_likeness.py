@@ -17,6 +17,8 @@ Trait = tuple[str, str]
 
 _NAMED = re.compile(r"([A-Za-z_][\w.]*)[\"']?\s*[=:]\s*([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![\w.])")
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+_LARGEST = 1e300
+"""Figures beyond it (a log may hold more digits than a number can) have no quantiles."""
 
 
 class Likeness:
@@ -72,11 +74,11 @@ def _words(run: Dossier) -> Iterator[Trait]:
 
 def _numbers(run: Dossier) -> Iterator[tuple[Trait, float]]:
     for leaf in run.leaves:
-        if leaf.number is not None and math.isfinite(leaf.number):
+        if leaf.number is not None and abs(leaf.number) < _LARGEST:
             yield ("config", leaf.path), leaf.number
     series: dict[str, list[float]] = defaultdict(list)
     for name, text in _NAMED.findall(run.log):
-        if math.isfinite(value := float(text)):  # a log may hold more digits than a number can
+        if abs(value := float(text)) < _LARGEST:
             series[name].append(value)
     for name, values in series.items():
         for what, value in (("first", values[0]), ("last", values[-1]), ("min", min(values)), ("max", max(values))):
@@ -91,5 +93,5 @@ def _numbers(run: Dossier) -> Iterator[tuple[Trait, float]]:
 
 def _figures(place: str, tree: Mapping[str, object]) -> Iterator[tuple[Trait, float]]:
     for path, value in walk(tree):
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST:
             yield (place, path), float(value)
