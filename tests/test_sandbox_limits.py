@@ -12,7 +12,7 @@ from typing import Any
 import attacks_floods
 import attacks_reach
 import pytest
-from sandboxes import alone, found, refused, send
+from sandboxes import alone, descendants, found, refused, send
 
 from mlops_debugger.errors import PoolError, SandboxError
 from mlops_debugger.runs.pool import Limits, TrainerPool
@@ -95,20 +95,6 @@ def test_a_fork_bomb_is_denied_and_bounded_even_without_the_filter(outside: Trai
             result = send(loose, alone(attacks_floods.fork_many), FLOOD)
             assert not found(result)
             assert "BlockingIOError" in str(result.record.meta["error"])
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes below `pid`, from /proc."""
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(folder.name)] = int(folder.joinpath("stat").read_text("utf-8").rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    below = [pid]
-    for one in below:
-        below += [child for child, parent in parents.items() if parent == one]
-    return below[1:]
 
 
 def processes_of_a_namespace(pid: int) -> list[int]:

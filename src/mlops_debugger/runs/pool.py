@@ -115,12 +115,12 @@ class TrainerPool(WarmPool[_Worker]):
             "op": "run", "folder": str(folder), "seconds": limits.seconds, "memory": limits.memory,
             "output": limits.output,
         }  # fmt: skip
-        reply = worker.ask(request, limits.seconds + _GRACE_SECONDS)
+        reply = worker.ask(request, limits.patience + _GRACE_SECONDS)
         if reply["phase"] == "trained":
             # Serving inputs arrive only now: nothing that happens in training can have seen them.
             for name, files in data.serving.items():
                 write_files(folder / "serving" / name, files)
-            reply = worker.ask({"op": "serve"}, limits.seconds + _GRACE_SECONDS)
+            reply = worker.ask({"op": "serve"}, limits.patience + _GRACE_SECONDS)
         if reply["phase"] == "failed":
             raise PoolError(str(reply["reason"]))
         status: Status = reply["status"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mlops_debugger.errors import RecordError
+from mlops_debugger.runs.allowance import PATIENCE
 from mlops_debugger.runs.records import Record, parse_record
 
 Status = Literal["completed", "crashed", "timeout", "killed"]
@@ -36,14 +37,20 @@ PINS = {
 class Limits:
     """What one run may use.
 
-    `seconds` of wall time (and two more of CPU time), `memory` in bytes beyond what the warm worker has, `output` in
-    bytes of any file, and, in a sandbox, of all files together, of which there may be `files`.
+    `seconds` that it computes or idles (two more of CPU time): what it waits for a processor does not count, up to
+    `patience` seconds of wall time. `memory` in bytes beyond what the warm worker has, `output` in bytes of any file,
+    and, in a sandbox, of all files together, of which there may be `files`.
     """
 
     seconds: float = 40.0
     memory: int = 2 * 1024**3
     output: int = 128 * 1024**2
     files: int = 1024
+
+    @property
+    def patience(self) -> float:
+        """Seconds of wall time after which a run is given up for want of a processor."""
+        return PATIENCE * self.seconds
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,14 @@ import importlib
 import json
 import os
 import resource
-import select
 import signal
 import sys
-import time
 import traceback
 import warnings
 from pathlib import Path
 from typing import Any
+
+from mlops_debugger.runs.allowance import STARVED, Allowance
 
 _LIBRARIES = (
     "numpy", "pandas", "scipy.stats", "sklearn.preprocessing", "sklearn.model_selection", "sklearn.metrics",
@@ -103,8 +103,6 @@ class _Run:
     def __init__(self, request: dict[str, Any]) -> None:
         ready_read, ready_write = os.pipe()
         go_read, go_write = os.pipe()
-        self.started = time.monotonic()
-        self.deadline = self.started + float(request["seconds"])
         self.pid = os.fork()
         if self.pid == 0:
             code = 5
@@ -114,24 +112,25 @@ class _Run:
                 code = _child(request, ready_write, go_read)
             finally:
                 os._exit(code)
+        self.allowance = Allowance.of_process(float(request["seconds"]), self.pid)
         os.close(ready_write)
         os.close(go_read)
         self.ready, self.go = ready_read, go_write
 
     def wait_trained(self) -> bool:
         """True when training is over, False when the child ended or ran out of time."""
-        readable, _, _ = select.select([self.ready], [], [], max(0.0, self.deadline - time.monotonic()))
-        return bool(readable) and os.read(self.ready, 1) == b"T"
+        return self.allowance.wait(self.ready) == "ready" and os.read(self.ready, 1) == b"T"
 
     def finish(self) -> dict[str, Any]:
         """Wait for the end, kill what is left, and say how it ended."""
         # Not the pipe: a run may close it, or write to it, and go on.
         handle = os.pidfd_open(self.pid)
-        readable, _, _ = select.select([handle], [], [], max(0.0, self.deadline - time.monotonic()))
+        waited = self.allowance.wait(handle)
+        seconds = self.allowance.elapsed
         os.close(handle)
-        timed_out = not readable
+        self.allowance.close()
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            if timed_out:
+            if waited != "ready":
                 os.killpg(self.pid, signal.SIGKILL)
         _, status, usage = os.wait4(self.pid, 0)
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -139,7 +138,9 @@ class _Run:
         os.close(self.ready)
         os.close(self.go)
         code = os.waitstatus_to_exitcode(status)
-        if timed_out or code == -signal.SIGXCPU:
+        if waited == "starved":
+            return {"phase": "failed", "reason": STARVED}
+        if waited == "spent" or code == -signal.SIGXCPU:
             word = "timeout"
         elif code == -signal.SIGKILL:
             # Nobody here sent it: the machine ran out of memory, or somebody outside did.
@@ -152,7 +153,7 @@ class _Run:
             "phase": "ended",
             "status": word,
             "cpu": usage.ru_utime + usage.ru_stime,
-            "seconds": time.monotonic() - self.started,
+            "seconds": seconds,
         }
 
 

@@ -16,17 +16,16 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import select
 import signal
 import stat
 import sys
 import tempfile
-import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlops_debugger.runs.allowance import STARVED, Allowance
 from mlops_debugger.runs.sandbox import kernel, wire
 from mlops_debugger.runs.sandbox.enter import PIPES, confine
 from mlops_debugger.runs.sandbox.view import WORK, View
@@ -52,8 +51,7 @@ class _Trial:
     go: int
     inputs: int
     outputs: int
-    started: float
-    deadline: float
+    allowance: Allowance
     cpu: int
     memory: int
 
@@ -61,9 +59,10 @@ class _Trial:
 class Keeper:
     """Serves frames on descriptors 0 and 1 until the first closes."""
 
-    def __init__(self, view: View, statm: int, *, own_user: bool, extra_calls: tuple[int, ...]) -> None:
+    def __init__(self, view: View, processes: int, *, own_user: bool, extra_calls: tuple[int, ...]) -> None:
         self._view = view
-        self._statm = statm
+        self._processes = processes
+        self._statm = os.open("self/statm", os.O_RDONLY | os.O_CLOEXEC, dir_fd=processes)
         self._own_user = own_user
         self._extra = extra_calls
         self._self = os.pidfd_open(os.getpid())
@@ -125,7 +124,6 @@ class Keeper:
         heard, go = os.pipe()
         seconds, cpu = float(limits["seconds"]), int(limits["seconds"]) + 2
         virtual = int(os.pread(self._statm, 64, 0).split()[0]) * resource.getpagesize()
-        started = time.monotonic()
         kernel.unshare(kernel.CLONE_NEWPID)
         pid = os.fork()
         if pid == 0:
@@ -144,7 +142,20 @@ class Keeper:
         kernel.setns(self._self, kernel.CLONE_NEWPID)
         os.close(told)
         os.close(heard)
-        return _Trial(pid, ready, go, inputs, outputs, started, started + seconds, cpu, int(limits["memory"]))
+        outer = self._outer_id_of_child()
+        allowance = Allowance.of_process(seconds, outer, self._processes) if outer else Allowance(seconds)
+        return _Trial(pid, ready, go, inputs, outputs, allowance, cpu, int(limits["memory"]))
+
+    def _outer_id_of_child(self) -> str:
+        """The trial's id outside, where `_processes` was opened; empty where the kernel does not say."""
+        try:
+            children = os.open("thread-self/children", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._processes)
+        except OSError:
+            return ""
+        try:
+            return (os.read(children, 64).decode("ascii").split() or [""])[-1]
+        finally:
+            os.close(children)
 
     def _converse(self, trial: _Trial) -> dict[str, Any]:
         """Through training and serving to the end; a trial that ends before it is isolated is our own failure."""
@@ -216,8 +227,7 @@ def _plain_file(folder: int, name: str) -> tuple[int, int]:
 
 def _hear(trial: _Trial) -> bytes:
     """One byte of the trial, nothing when it ended or ran out of time."""
-    left = max(0.0, trial.deadline - time.monotonic())
-    return os.read(trial.ready, 1) if select.select([trial.ready], [], [], left)[0] else b""
+    return os.read(trial.ready, 1) if trial.allowance.wait(trial.ready) == "ready" else b""
 
 
 def _finish(trial: _Trial, isolated: bool) -> dict[str, Any]:
@@ -225,17 +235,20 @@ def _finish(trial: _Trial, isolated: bool) -> dict[str, Any]:
     handle = os.pidfd_open(trial.pid)
     try:
         # Not the pipe: a trial may close it, or write to it, and go on.
-        timed_out = not select.select([handle], [], [], max(0.0, trial.deadline - time.monotonic()))[0]
-        if timed_out:
+        waited = trial.allowance.wait(handle)
+        if waited != "ready":
             os.kill(trial.pid, signal.SIGKILL)
         _, status, usage = os.wait4(trial.pid, 0)
     finally:
         os.close(handle)
+        trial.allowance.close()
     code, cpu = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
-    reply = {"phase": "ended", "cpu": cpu, "seconds": time.monotonic() - trial.started}
+    reply = {"phase": "ended", "cpu": cpu, "seconds": trial.allowance.elapsed}
+    if waited == "starved":
+        return {**reply, "phase": "failed", "reason": STARVED}
     if not isolated:
         return {**reply, "phase": "failed", "reason": "a trial could not be isolated"}
-    if timed_out or (code == -signal.SIGKILL and cpu >= trial.cpu - 1):
+    if waited == "spent" or (code == -signal.SIGKILL and cpu >= trial.cpu - 1):
         return {**reply, "status": "timeout"}
     if code == -signal.SIGKILL and usage.ru_maxrss * 1024 < trial.memory // 2:
         # Nothing inside can send this signal to the first process of a PID namespace: somebody outside did. One that

@@ -160,14 +160,12 @@ def _keep(plan: Plan, processes: int) -> None:
     code = 1
     try:
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-        statm = os.open("self/statm", os.O_RDONLY | os.O_CLOEXEC, dir_fd=processes)
-        os.close(processes)
         seen = [path for path in plan.view.forbidden if os.path.lexists(path)]
         if seen:
             wire.send(1, {"phase": "failed", "reason": f"the sandbox shows what it must not show: {seen[0]}"})
         else:
             own_user = plan.ids is not None
-            keeper.Keeper(plan.view, statm, own_user=own_user, extra_calls=plan.extra_calls).run(plan.libraries)
+            keeper.Keeper(plan.view, processes, own_user=own_user, extra_calls=plan.extra_calls).run(plan.libraries)
             code = 0
     except wire.Ended:
         code = 0

@@ -105,7 +105,7 @@ class Keeper:
             "seconds": limits.seconds, "memory": limits.memory, "file": limits.output, "scratch": limits.output,
             "inodes": limits.files,
         }  # fmt: skip
-        wait = limits.seconds + _GRACE_SECONDS
+        wait = limits.patience + _GRACE_SECONDS
         size = sum(len(content) + 4096 for content in serving.values())
         reply = self._ask({"op": "run", "serving": size, "limits": bounds}, inputs, wait, ("trained", "ended"))
         if reply["phase"] == "trained":

@@ -1,0 +1,144 @@
+"""How long a run may take: what it waits for a processor is not its own time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import attacks_floods
+import pytest
+from sandboxes import alone, descendants, found, refused, send
+
+from mlops_debugger.errors import RunError
+from mlops_debugger.runs.allowance import Allowance
+from mlops_debugger.runs.pool import Limits, TrainerPool
+from mlops_debugger.runs.sandbox.pool import SandboxPool
+
+BUSY = "import os\nos.sched_setaffinity(0, {CORE})\nprint('busy', flush=True)\nwhile True:\n    pass"
+
+
+def schedstat(tmp_path: Path, waited_s: float) -> int:
+    """A descriptor of what the kernel would say of a run that waited so long."""
+    told = tmp_path / "schedstat"
+    told.write_text(f"1000 {int(waited_s * 1e9)} 7\n")
+    return os.open(told, os.O_RDONLY)
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A pipe on which nobody writes."""
+    reading, writing = os.pipe()
+    yield reading
+    os.close(reading)
+    os.close(writing)
+
+
+def test_time_that_a_run_has_had_is_spent(silent: int, tmp_path: Path) -> None:
+    own = Allowance(0.05, schedstat(tmp_path, 0.0))
+    assert own.wait(silent) == "spent"
+    assert own.elapsed >= 0.04
+    own.close()
+
+
+def test_time_in_the_queue_is_given_back(silent: int, tmp_path: Path) -> None:
+    own = Allowance(0.05, schedstat(tmp_path, 0.2))
+    assert own.wait(silent) == "spent"
+    assert own.elapsed >= 0.24
+    own.close()
+
+
+def test_patience_ends(silent: int, tmp_path: Path) -> None:
+    own = Allowance(0.05, schedstat(tmp_path, 1000.0))
+    assert own.wait(silent) == "starved"
+    assert own.elapsed >= 0.49
+    own.close()
+
+
+@pytest.mark.parametrize("text", ["", "no numbers here", "12"])
+def test_without_the_kernels_word_wall_time_counts(silent: int, tmp_path: Path, text: str) -> None:
+    (tmp_path / "odd").write_text(text)
+    own = Allowance(0.05, os.open(tmp_path / "odd", os.O_RDONLY))
+    assert own.wait(silent) == "spent"
+    own.close()
+    assert Allowance.of_process(0.01, "no such process").wait(silent) == "spent"
+
+
+def test_what_is_there_is_ready_even_when_the_time_is_up() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"T")
+    own = Allowance(0.0)
+    assert own.wait(reading) == "ready"
+    for end in (reading, writing):
+        os.close(end)
+
+
+@contextmanager
+def one_busy_core(others: int) -> Iterator[None]:
+    """This process, and all that it starts, on one core that `others` busy processes share with it."""
+    before = os.sched_getaffinity(0)
+    core = min(before)
+    os.sched_setaffinity(0, {core})
+    try:
+        with ExitStack() as busy:
+            for _ in range(others):
+                # A session each: the scheduler may share a core between sessions first.
+                one = busy.enter_context(
+                    subprocess.Popen(
+                        [sys.executable, "-c", BUSY.replace("CORE", str(core))],
+                        stdout=subprocess.PIPE,
+                        start_new_session=True,
+                    )
+                )
+                busy.callback(one.kill)
+                assert one.stdout is not None
+                one.stdout.readline()
+            yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [SandboxPool, TrainerPool])
+def test_a_run_on_a_busy_machine_gets_its_time(kind: type[SandboxPool] | type[TrainerPool]) -> None:
+    """Seven share a core: one second of computing takes some seven, and two are allowed."""
+    if kind is SandboxPool and refused():
+        return
+    pool = (
+        SandboxPool(1, Limits(seconds=2.0), libraries=False)
+        if kind is SandboxPool
+        else TrainerPool(1, Limits(seconds=2.0))
+    )
+    with pool:
+        # The first one starts the worker, which takes its time on a busy core.
+        assert found(send(pool, alone(attacks_floods.sleep), {"seconds": 0}))
+        with one_busy_core(6):
+            for process in _processes(pool):
+                os.sched_setaffinity(process, os.sched_getaffinity(0))
+            result = send(pool, alone(attacks_floods.compute), {"seconds": 1.0})
+            assert result.status == "completed" and found(result)
+            assert result.seconds > 2.0, "the core was not busy: this shows nothing"
+            assert send(pool, alone(attacks_floods.sleep), {"seconds": 600}).status == "timeout"
+
+
+@pytest.mark.slow
+def test_a_run_that_gets_no_processor_is_our_failure() -> None:
+    if refused():
+        return
+    with SandboxPool(1, Limits(seconds=0.3), libraries=False) as pool:
+        assert found(send(pool, alone(attacks_floods.sleep), {"seconds": 0}))
+        with one_busy_core(6):
+            for process in _processes(pool):
+                os.sched_setaffinity(process, os.sched_getaffinity(0))
+                os.sched_setscheduler(process, os.SCHED_IDLE, os.sched_param(0))
+            with pytest.raises(RunError, match="too busy"):
+                send(pool, alone(attacks_floods.compute), {"seconds": 0.2})
+
+
+def _processes(pool: SandboxPool | TrainerPool) -> list[int]:
+    """The pool's workers and what they have started."""
+    started = [worker.process.pid for worker in pool._all]
+    return [pid for first in started for pid in (first, *descendants(first))]
