@@ -221,6 +221,6 @@ def _listed(answer: str) -> Iterator[str]:
         text = re.sub(r"(?<=[\w\]])\([^()]*\)", "", text)
     text = re.sub(r"=\s*\[[^\[\]]*\]", "=_", text)
     text = re.sub(r"(?<=\w)\[[^\[\]]*[:,][^\[\]]*\]", "", text)
-    for part in re.split(r"[,;\n|]+|\s(?:and|or|&)\s", text):
+    for part in re.split(r"[,;\n|]+|(?<=\S)\s(?:and|or|&)\s(?=\S)", text):
         if name := squeezed(normal(part)):
             yield name
