@@ -50,19 +50,18 @@ def guards(figures: Figures, healthy: Figures) -> tuple[str, ...]:
         before, after = healthy.split_sizes.get(split, 0), figures.split_sizes.get(split, 0)
         if abs(after - before) > 0.2 * before:
             broken.append(f"{split}: {after} rows, its twin has {before}")
-        shares = figures.class_shares.get(split, [])
-        if any(
-            abs(new - old) > 0.2 * old + 0.02
-            for new, old in zip(shares, healthy.class_shares.get(split, []), strict=False)
+        shares, twin = figures.class_shares.get(split, []), healthy.class_shares.get(split, [])
+        if len(shares) != len(twin) or any(
+            abs(new - old) > 0.2 * old + 0.02 for new, old in zip(shares, twin, strict=True)
         ):
             broken.append(f"{split}: other classes than its twin")
         if figures.trained_on.get(split, 0) > healthy.trained_on.get(split, 0):
             broken.append(f"{split}: {figures.trained_on[split]} of its rows were trained on")
         if abs(figures.reported.get(split, -1.0) - figures.recomputed.get(split, 1.0)) > _SELF_AGREEMENT:
             broken.append(f"{split}: the report disagrees with its own predictions")
-    if figures.epochs > 2 * healthy.epochs:
+    if not 0 < figures.epochs <= 2 * healthy.epochs:
         broken.append(f"{figures.epochs} epochs, its twin has {healthy.epochs}")
-    if figures.parameters > 2 * healthy.parameters:
+    if not 0 < figures.parameters <= 2 * healthy.parameters:
         broken.append(f"{figures.parameters} parameters, its twin has {healthy.parameters}")
     return tuple(broken)
 
