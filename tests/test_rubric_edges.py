@@ -345,6 +345,12 @@ def test_only_the_changed_ones_of_lines_that_repeat_give_names() -> None:
     assert found == dict.fromkeys(("f10", "f11", "g", "h"), 0.5)
 
 
+def test_calls_outside_of_functions_have_names_too() -> None:
+    found = both_ways("1", "2", "TABLE = build(\n    make(\n        a,\n        1,\n    ),\n)\n")
+    assert worth("table", found) == worth("make", found) == 1.0
+    assert worth("build", found) == worth("a", found) == 0.0
+
+
 def test_words_and_brackets_of_lists() -> None:
     names = {"lr": 1.0, "and": 1.0}
     assert worth(" and ", names) == worth("AND", names) == 1.0
