@@ -33,6 +33,7 @@ _SHOWN_PROBLEMS = 5
 # For each type whether it must, may (or, left out, must not) have data.
 _TYPES = {"reset": False, "step": True, "state": None, "close": None, "mcp": True}
 Problem = tuple[WSErrorCode, str]
+_CALL = 'a JSON-RPC request such as {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}'
 
 
 def problem_of(text: str | None) -> Problem | None:
@@ -68,7 +69,7 @@ def _envelope(message: dict[str, Any]) -> Problem | None:
     if kind == "mcp" and not _is_call(message["data"]):
         return (
             WSErrorCode.VALIDATION_ERROR,
-            'expected data of an mcp message to be a JSON-RPC request: {"jsonrpc": "2.0", "method": …, "id": …}',
+            f"expected data of an mcp message to be {_CALL}, found something else",
         )
     return None
 
@@ -107,27 +108,50 @@ class FrameMiddleware:
             await self._app(scope, receive, send)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        read = 0
-        body: list[Message] = []
+        headers = dict(scope["headers"])
+        declared = headers.get(b"content-length", b"0")
         if not declared.isdigit() or int(declared[:20]) > MAX_BODY_BYTES:
             await _too_large(scope, receive, send)
             return
-        chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
-        while chunked:
-            # No length was declared, so what comes is read up to the limit before anybody acts on it.
-            message = await receive()
-            body.append(message)
-            read += len(message.get("body", b""))
-            if read > MAX_BODY_BYTES:
+        calls = scope["path"] == "/mcp" and scope["method"] == "POST"
+        if not calls and b"transfer-encoding" not in headers:
+            await self._app(scope, receive, send)
+            return
+        # No length was declared, or the whole has to be seen: it is read before anybody acts on it.
+        held: list[Message] = []
+        while (await _read(receive, held)).get("more_body", False):
+            if sum(len(message.get("body", b"")) for message in held) > MAX_BODY_BYTES:
                 await _too_large(scope, receive, send)
                 return
-            chunked = message.get("more_body", False)
+        body = b"".join(message.get("body", b"") for message in held)
+        if len(body) > MAX_BODY_BYTES:
+            await _too_large(scope, receive, send)
+        elif calls and (refusal := _no_call(body)) is not None:
+            await JSONResponse({"jsonrpc": "2.0", "id": None, "error": refusal}, 400)(scope, receive, send)
+        else:
+            held.reverse()
 
-        async def again() -> Message:
-            return body.pop(0) if body else await receive()
+            async def again() -> Message:
+                return held.pop() if held else await receive()
 
-        await self._app(scope, again if body else receive, send)
+            await self._app(scope, again, send)
+
+
+async def _read(receive: Receive, held: list[Message]) -> Message:
+    held.append(await receive())
+    return held[-1]
+
+
+def _no_call(body: bytes) -> dict[str, Any] | None:
+    """JSON-RPC's error for a body that is none of its messages, or None. Answers are somebody else's."""
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return {"code": -32700, "message": "expected a JSON-RPC request, found no JSON"}
+    answer = isinstance(message, dict) and "method" not in message and bool({"result", "error"} & set(message))
+    if answer or (isinstance(message, dict) and _is_call(message)):
+        return None
+    return {"code": -32600, "message": f"expected {_CALL}, found something else"}
 
 
 async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
