@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
+import itertools
 import json
 import time
 from collections import Counter
@@ -26,6 +28,8 @@ from mlops_debugger.contract import (
 from mlops_debugger.environment import TASK_DESCRIPTION, TASKS, AsyncSession, Episode, Selector, Session, read_action
 from mlops_debugger.environment.artifacts import MAX_CONTENT, Shelf
 from mlops_debugger.environment.driver import Settings
+from mlops_debugger.environment.nearest import closest
+from mlops_debugger.environment.plain import paths
 from mlops_debugger.errors import EpisodeError, PoolError
 from mlops_debugger.grading import TrialRequest, TrialResult, grade, prepare
 
@@ -702,3 +706,31 @@ def test_a_trial_that_is_cancelled_ends_its_own_episode_alone(bank: Bank) -> Non
         assert (await session.step(MLOpsAction(action_type="read_config"))).step_count == 1
 
     asyncio.run(play())
+
+
+# ------------------------------------------------------------------ nearest names
+
+NAMES = st.lists(st.text("abcdet._0é\ud800", max_size=30), max_size=40)
+
+
+@given(st.text("abcdet._0é\ud800", max_size=30), NAMES, st.integers(1, 4), st.sampled_from([0.0, 0.4, 0.5, 0.8]))
+def test_nearest_names_are_those_of_difflib(word: str, names: list[str], count: int, cutoff: float) -> None:
+    assert closest(word, names, count=count, cutoff=cutoff) == difflib.get_close_matches(
+        word, names, n=count, cutoff=cutoff
+    )
+
+
+def test_nearest_paths_of_the_bank_are_those_of_difflib(bank_path: Path) -> None:
+    """On what agents really mistype: a letter left out, a wrong ending, another section."""
+    bank = Bank(bank_path)
+    for entry in bank.entries[:1200:200]:
+        for name, text in bank.get(entry.scenario_id).artifacts.items():
+            if not name.endswith(".json"):
+                continue
+            known = list(itertools.islice(paths(json.loads(text)), 400))
+            for path in known[:: max(1, len(known) // 2)]:
+                for typed in (path[1:], f"{path}s", f"train.{path.rpartition('.')[2]}"):
+                    assert closest(typed, known, count=3, cutoff=0.5) == difflib.get_close_matches(
+                        typed, known, n=3, cutoff=0.5
+                    )
+    bank.close()

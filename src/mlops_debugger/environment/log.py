@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mlops_debugger.bank.store import KEPT
 from mlops_debugger.environment.logforms import PLAIN, Form, form_of
 from mlops_debugger.environment.plain import Plain, shown, to_plain
 
@@ -48,7 +49,7 @@ class Log:
         return sum(level in _GRAVE for level in self.levels)
 
 
-@functools.lru_cache(maxsize=128)
+@functools.lru_cache(maxsize=KEPT)
 def parse_log(text: str) -> Log:
     """Split a log into records and read their figures. Shared between episodes: never hand parts of it out."""
     lines = text.splitlines()

@@ -7,6 +7,8 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mlops_debugger.bank.store import KEPT
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -17,7 +19,7 @@ class Definition:
     source: str
 
 
-@functools.lru_cache(maxsize=128)
+@functools.lru_cache(maxsize=KEPT)
 def outline(text: str) -> dict[str, Definition] | str:
     """Definitions by dotted name (`Class.method`, `outer.inner`), or why the text cannot be read.
 

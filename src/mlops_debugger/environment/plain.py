@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+
+from mlops_debugger.environment.nearest import closest
 
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 
@@ -114,7 +115,7 @@ def explain(artifact: str, tree: Plain, path: str, also: Sequence[str] = ()) -> 
     candidates = [*itertools.islice(paths(tree), _MAX_CANDIDATES), *also]
     last = steps[-1].casefold()
     near = [name for name in candidates if name.casefold().rpartition(".")[2] == last][:3]
-    near += [name for name in difflib.get_close_matches(path, candidates, n=3, cutoff=0.5) if name not in near]
+    near += [name for name in closest(path, candidates, count=3, cutoff=0.5) if name not in near]
     nearest = f" Nearest: {', '.join(near[:4])}." if near else ""
     return f"{artifact} has no field {shown(path)}.{nearest} {_inventory(where, node)}"
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from openenv.core.env_server.http_server import create_app
 from openenv.core.env_server.types import ConcurrencyConfig
@@ -31,6 +32,7 @@ from mlops_debugger.environment.driver import AsyncTrainer, Settings
 from mlops_debugger.errors import DebuggerError, EpisodeError
 from mlops_debugger.openenv.access import HarnessKeyMiddleware
 from mlops_debugger.openenv.environment import ENVIRONMENT_NAME, MLOpsEnvironment
+from mlops_debugger.openenv.frames import MAX_BODY_BYTES, FrameMiddleware, bad_request_body, use_steady_time
 from mlops_debugger.openenv.models import MLOpsObservation, MLOpsState, WireAction
 from mlops_debugger.openenv.trials import AsyncTrials
 
@@ -38,8 +40,6 @@ DEFAULT_MAX_SESSIONS = 64
 DEFAULT_PORT = 8000
 # An agent may think for long between steps, but a forgotten connection must not hold its place for ever.
 SESSION_TIMEOUT_S = 3600.0
-# The largest message a client has reason to send is a diagnosis of some kilobytes.
-MAX_MESSAGE_BYTES = 1 << 20
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 10.0
 
@@ -57,6 +57,7 @@ def create_server_app(
     fix row stays unscored. `harness_key` unseals `state` for connections that present it (see `access`).
     """
     bank = Bank(bank_path)
+    use_steady_time()
 
     def open_environment() -> MLOpsEnvironment:
         return MLOpsEnvironment(bank, trainer, settings)
@@ -70,8 +71,10 @@ def create_server_app(
         state_cls=MLOpsState,
     )
     app.title = "MLOps Pipeline Debugger"
+    app.add_middleware(FrameMiddleware)
     app.add_middleware(HarnessKeyMiddleware, key=harness_key)
     app.add_exception_handler(DebuggerError, _bad_request)
+    app.add_exception_handler(RequestValidationError, bad_request_body)
     return app
 
 
@@ -89,7 +92,7 @@ def server_config(app: FastAPI, host: str = "127.0.0.1", port: int = DEFAULT_POR
         loop="uvloop",
         ws="websockets-sansio",
         ws_per_message_deflate=False,
-        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_max_size=MAX_BODY_BYTES,
         log_level="warning",
         access_log=False,
     )

@@ -52,6 +52,7 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
 
     async def reset_async(
         self,
+        /,  # a field named self, too, is one that is not known
         seed: int | None = None,
         episode_id: str | None = None,
         task_id: str | None = None,
@@ -67,7 +68,7 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
         """
         if controls is not None and not connection_is_trusted():
             raise EpisodeError("controls needs the harness key: leave it out, or connect with the key")
-        if episode_id is not None and not (isinstance(episode_id, str) and 0 < len(episode_id) <= MAX_EPISODE_ID):
+        if episode_id is not None and not _is_episode_id(episode_id):
             raise EpisodeError(f"expected episode_id to be text of 1 to {MAX_EPISODE_ID} characters: choose another")
         name, task = _split_and_task(split, task_id)
         try:
@@ -171,11 +172,20 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
         )
 
 
+def _is_episode_id(value: object) -> bool:
+    """Half of a surrogate pair is no text: the state that repeats the id could not be sent."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_EPISODE_ID
+        and not any("\ud800" <= character <= "\udfff" for character in value)
+    )
+
+
 def _split_and_task(split: str | None, task_id: str | None) -> tuple[str | None, str]:
     """The bank's split and the task that a split's name and a task's mean together."""
     if not isinstance(split, str):
         return split, task_id or "mixed"
     name, slash, task = split.partition("/")
     if slash and task_id not in (None, task):
-        raise EpisodeError(f"split {split!r} names a task, task_id another, {task_id!r}: leave one out")
+        raise EpisodeError(f"split {split!r:.80} names a task, task_id another, {task_id!r:.80}: leave one out")
     return name, task if slash else task_id or "mixed"

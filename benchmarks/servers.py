@@ -1,0 +1,190 @@
+"""Servers for measurements, each a process of its own: ours, and the least that an OpenEnv environment can be.
+
+The trivial environment answers every reset and step with one prepared observation. It is made to be hard to beat: it
+has the same fields and nesting as ours and, within a byte, the same length as JSON, goes the same way through OpenEnv
+(`step_async`, a wire model, `model_dump`), is served by the same uvicorn settings, and does nothing whatever beside
+that, not even build its observation.
+
+    python benchmarks/servers.py ours 8001
+    python benchmarks/servers.py trivial 8002 observation.json
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAX_SESSIONS = 1024
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server process and where it listens."""
+
+    name: str
+    port: int
+    pid: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def web_socket(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def cpu_seconds(self) -> float:
+        """User and system time that the process and its threads have used; ticks of 10 ms."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def resident_bytes(self) -> int:
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE
+
+    def counts(self) -> dict[str, int]:
+        """Threads and open files of the process: what leaks beside memory."""
+        return {name: len(list(Path(f"/proc/{self.pid}/{name}").iterdir())) for name in ("task", "fd")}
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+
+@contextlib.contextmanager
+def running(name: str, *arguments: str, log: Path | None = None) -> Iterator[Server]:
+    """A server of this file in a process, up and answering; its output goes to `log`, or nowhere."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, __file__, name, str(port), *arguments]
+    with contextlib.ExitStack() as stack:
+        output: Any = stack.enter_context(log.open("wb")) if log else subprocess.DEVNULL
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            server = Server(name, port, process.pid, process)
+            _wait(server)
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait(server: Server) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(f"{server.http}/health", timeout=5):  # noqa: S310 - our own server
+                return
+        except OSError:
+            if not server.alive or time.monotonic() > deadline:
+                raise RuntimeError(f"the server {server.name} did not come up on port {server.port}") from None
+            time.sleep(0.05)
+
+
+def _ours() -> Any:
+    from mlops_debugger.bank import starter_bank_path
+    from mlops_debugger.openenv.app import create_server_app
+
+    return create_server_app(starter_bank_path(), max_sessions=MAX_SESSIONS)
+
+
+def _trivial(path: str) -> Any:
+    # Hides gradio while OpenEnv is imported, as it does for ours.
+    importlib.import_module("mlops_debugger.openenv")
+    from openenv.core.env_server.http_server import create_app
+    from openenv.core.env_server.interfaces import Environment
+    from openenv.core.env_server.types import ConcurrencyConfig, State
+
+    from mlops_debugger.openenv.models import MLOpsAction, MLOpsObservation
+
+    prepared = MLOpsObservation.model_validate_json(Path(path).read_text())
+
+    class Trivial(Environment[MLOpsAction, MLOpsObservation, State]):
+        SUPPORTS_CONCURRENT_SESSIONS = True
+
+        async def reset_async(
+            self, seed: int | None = None, episode_id: str | None = None, **_: Any
+        ) -> MLOpsObservation:
+            return prepared
+
+        async def step_async(self, action: MLOpsAction, timeout_s: float | None = None, **_: Any) -> MLOpsObservation:
+            return prepared
+
+        def reset(self, seed: int | None = None, episode_id: str | None = None, **_: Any) -> MLOpsObservation:
+            return prepared
+
+        def step(self, action: MLOpsAction, timeout_s: float | None = None, **_: Any) -> MLOpsObservation:
+            return prepared
+
+        @property
+        def state(self) -> State:
+            return State()
+
+    config = ConcurrencyConfig(max_concurrent_envs=MAX_SESSIONS, session_timeout=3600.0)
+    return create_app(Trivial, MLOpsAction, MLOpsObservation, env_name="trivial", concurrency_config=config)
+
+
+def trivial_observation(mean_bytes: int) -> str:
+    """An observation as JSON, of our fields and nesting, that is `mean_bytes` long as OpenEnv sends it."""
+    from mlops_debugger.bank import Bank, starter_bank_path
+    from mlops_debugger.contract import MLOpsAction
+    from mlops_debugger.environment import Session
+
+    session = Session(Bank(starter_bank_path()))
+    session.reset(seed=0)
+    observation = session.step(MLOpsAction(action_type="read_logs"))
+    log = str(observation.last_action_result["content"])
+
+    def of(characters: int) -> str:
+        text = (log * (1 + characters // len(log)))[:characters]
+        content = {**observation.last_action_result, "content": text}
+        return observation.model_copy(update={"last_action_result": content}).model_dump_json()
+
+    low, high = 0, mean_bytes
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if sent_bytes(of(middle)) < mean_bytes else (low, middle)
+    return of(low)
+
+
+def sent_bytes(observation: str) -> int:
+    """The length of the message in which OpenEnv sends an observation."""
+    from openenv.core.env_server.serialization import serialize_observation
+    from openenv.core.env_server.types import WSObservationResponse
+
+    from mlops_debugger.openenv.models import MLOpsObservation
+
+    model = MLOpsObservation.model_validate(json.loads(observation))
+    return len(WSObservationResponse(data=serialize_observation(model)).model_dump_json())
+
+
+def main() -> None:
+    import uvicorn
+
+    from mlops_debugger.openenv.app import server_config
+
+    name, port, *rest = sys.argv[1:]
+    app = {"ours": _ours, "trivial": _trivial}[name](*rest)
+    uvicorn.Server(server_config(app, port=int(port))).run()
+
+
+if __name__ == "__main__":
+    main()
