@@ -1,7 +1,7 @@
 """Random agents in three Gymnasium environments at once.
 
-    pip install "mlops-pipeline-debugger[gymnasium]"
-    python examples/gymnasium_random.py
+pip install "mlops-pipeline-debugger[gymnasium]"
+python examples/gymnasium_random.py
 """
 
 from __future__ import annotations
