@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import importlib.abc
 import json
 import os
 import resource
@@ -21,7 +22,10 @@ import signal
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from mlops_debugger.runs.allowance import STARVED, Allowance
@@ -31,10 +35,33 @@ _LIBRARIES = (
     "sklearn.feature_extraction.text", "sklearn.impute", "yaml", "torch", "torch.nn", "logging", "tempfile",
 )  # fmt: skip
 
+HIDDEN = ("pyarrow", "bottleneck", "numexpr", "numba", "opt_einsum")
+"""Packages that the trainer's libraries use where they are installed, though they do not require them.
+
+pandas keeps text in Arrow's arrays where pyarrow is there, and sums with bottleneck or numexpr; torch.einsum contracts
+in the order that opt_einsum finds. Runs would come out otherwise than in an environment without them, and otherwise
+than in the sandbox, which shows required packages alone.
+"""
+
+
+class _Hiding(importlib.abc.MetaPathFinder):
+    """Makes the import of a hidden package fail as if it were not installed.
+
+    Not None in sys.modules: scikit-learn takes whatever stands there for the package.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.partition(".")[0] in HIDDEN:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+        return None
+
 
 def warm_up() -> None:
     """Import everything and train one step, since the first step imports hundreds of modules more."""
     sys.dont_write_bytecode = True
+    sys.meta_path.insert(0, _Hiding())
     warnings.simplefilter("ignore")
     for name in _LIBRARIES:
         importlib.import_module(name)
