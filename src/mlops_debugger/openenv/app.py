@@ -26,6 +26,7 @@ from fastapi.responses import JSONResponse
 from openenv.core.env_server.http_server import create_app
 from openenv.core.env_server.types import ConcurrencyConfig
 
+from mlops_debugger.adapters.mcp import mount_mcp
 from mlops_debugger.bank import Bank, starter_bank_path
 from mlops_debugger.environment.driver import AsyncTrainer, Settings
 from mlops_debugger.errors import DebuggerError, EpisodeError
@@ -72,6 +73,7 @@ def create_server_app(
     app.title = "MLOps Pipeline Debugger"
     app.add_middleware(HarnessKeyMiddleware, key=harness_key)
     app.add_exception_handler(DebuggerError, _bad_request)
+    mount_mcp(app, bank, trainer, settings, max_sessions=max_sessions)
     return app
 
 
