@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from mlops_debugger.contract import (
     ACTION_TYPES,
     ARTIFACTS,
@@ -183,10 +181,7 @@ def read_call(name: str, arguments: object) -> MLOpsAction | str:
     for key in tool.required:
         if key not in given and key in _CHOICES:
             return f"{name} needs {key}: one of {', '.join(_CHOICES[key])}"
-    try:
-        return MLOpsAction.model_validate({**given, "action_type": name})
-    except ValidationError:
-        return f"{name}: expected plain text in its arguments, found characters that cannot be encoded: leave them out"
+    return MLOpsAction.model_validate({**given, "action_type": name})
 
 
 def _quoted(text: str) -> str:
