@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from mlops_debugger import catalog
-from mlops_debugger.agents._chat import Model, Prices, Usage
+from mlops_debugger.agents._chat import OPENAI_URL, Model, Prices, Usage
 from mlops_debugger.contract import MLOpsAction, MLOpsObservation, MLOpsState
 from mlops_debugger.errors import EvaluationError
 
@@ -121,6 +121,7 @@ class Agent:
 
 
 __all__ = [
+    "OPENAI_URL",
     "Agent",
     "Closable",
     "Example",

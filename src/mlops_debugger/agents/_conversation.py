@@ -8,7 +8,7 @@ from typing import Any
 
 _CHARACTERS_A_TOKEN = 3.0
 """A careful guess for configurations, numbers and code; the endpoint's own count replaces it."""
-_ROOM = 0.75
+_ROOM = 0.6
 """How much of the budget is used after old answers were left out: a prompt that loses a little each time is never
 found in an endpoint's cache."""
 _KEPT = 2

@@ -43,13 +43,14 @@ PriceInOption = Annotated[float | None, _option("Price of a million prompt token
 PriceOutOption = Annotated[float | None, _option("Price of a million completion tokens.", "PRICE_OUT", min=0.0)]
 PriceCachedOption = Annotated[
     float | None,
-    _option("Price of a million prompt tokens found cached; as the others if omitted.", "PRICE_CACHED", min=0.0),
+    _option("Price of a million cached prompt tokens; as the others if omitted.", "PRICE_CACHED", min=0.0),
 ]
 
 
 def chosen_model(
     name: str | None,
     base_url: str | None,
+    *,
     key_variable: str,
     temperature: float | None,
     request: str,
@@ -59,24 +60,23 @@ def chosen_model(
     prices: Prices | None,
 ) -> Model | None:
     """The model that the options describe, None without a name; raises `EvaluationError`."""
-    from mlops_debugger.agents import Model
+    from mlops_debugger.agents import OPENAI_URL, Model
 
     if name is None:
         return None
     options = _request_fields(request)
     if temperature is not None:
         options["temperature"] = temperature
-    chosen = Model(
+    return Model(
         name,
+        base_url or OPENAI_URL,
         key_variable=key_variable,
         options=options,
         send_seed=send_seed,
         context_tokens=context_tokens,
         timeout_s=timeout_s,
         prices=prices,
-        **({"base_url": base_url} if base_url else {}),
     )
-    return chosen
 
 
 def chosen_prices(prompt: float | None, completion: float | None, cached: float | None) -> Prices | None:
@@ -94,9 +94,7 @@ def _request_fields(text: str) -> dict[str, Any]:
     try:
         fields = json.loads(text or "{}")
     except ValueError as error:
-        raise EvaluationError(
-            f"--model-options: expected a JSON object, found text that is not JSON ({error})"
-        ) from None
+        raise EvaluationError(f"--model-options: expected a JSON object, found other text ({error})") from None
     if not isinstance(fields, dict):
         raise EvaluationError(f"--model-options: expected a JSON object, found {type(fields).__name__}")
     return fields

@@ -88,9 +88,16 @@ def evaluate(
     from mlops_debugger.evaluation.terminal import transcript_view
     from mlops_debugger.grading import Trials
 
-    prices = chosen_prices(price_in, price_out, price_cached)
     asked = chosen_model(
-        model, base_url, key_variable, temperature, model_options, send_seed, context_tokens, request_timeout, prices
+        model,
+        base_url,
+        key_variable=key_variable,
+        temperature=temperature,
+        request=model_options,
+        send_seed=send_seed,
+        context_tokens=context_tokens,
+        timeout_s=request_timeout,
+        prices=chosen_prices(price_in, price_out, price_cached),
     )
     plan = Plan(agent, split, task, episodes, controls, seed, workers, asked)
     with ExitStack() as open_things:

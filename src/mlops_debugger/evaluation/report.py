@@ -72,15 +72,16 @@ def spending(summary: Summary) -> list[str]:
         cost = "no prices were given" if used.cost is None else f"cost {used.cost:.4g}"
         missing = f"; {used.uncounted} answers told no tokens, so there were more" if used.uncounted else ""
         lines.append(
-            f"{model}: {used.requests} requests ({used.retries} more were made again), {used.prompt_tokens:,} prompt "
-            f"tokens ({used.cached_tokens:,} of them cached), {used.completion_tokens:,} completion tokens, {cost}{missing}."
+            f"{model}: {used.requests} requests and {used.retries} retries, {used.prompt_tokens:,} prompt tokens "
+            f"({used.cached_tokens:,} of them cached), {used.completion_tokens:,} completion tokens, {cost}{missing}."
         )
     return lines
 
 
 def markdown(summary: Summary) -> str:
     """The report as a page."""
-    headings = (*HEADINGS, *SPENT_HEADINGS) if summary.usage else HEADINGS
+    spent = bool(summary.usage)
+    headings = (*HEADINGS, *SPENT_HEADINGS) if spent else HEADINGS
     lines = [
         f"# {summary.agent} on {summary.split}",
         "",
@@ -95,10 +96,7 @@ def markdown(summary: Summary) -> str:
     ]
     for title, blocks in sections(summary):
         lines += ["", f"## {title}", "", f"| | {' | '.join(headings)} |", f"|---|{'---:|' * len(headings)}"]
-        lines += [
-            f"| {words(name)} | {' | '.join(figures(item, spent=bool(summary.usage)))} |"
-            for name, item in blocks.items()
-        ]
+        lines += [f"| {words(name)} | {' | '.join(figures(item, spent=spent))} |" for name, item in blocks.items()]
     return "\n".join(lines) + "\n"
 
 
