@@ -67,7 +67,7 @@ def found(config: str = "", code: str = "", **others: str) -> list[Suspicion]:
 
 def test_the_agents_are_there_and_import_the_contract_and_the_fix_language_alone() -> None:
     assert {"constant", "nearest_neighbour", "oracle", "random", "rules"} <= set(agents())
-    allowed = ("agents", "contract", "edits", "errors", "catalog")
+    allowed = ("agents", "contract", "edits", "errors", "catalog", "seeds", "tools")
     for path in Path(package.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mlops_debugger."):

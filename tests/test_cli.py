@@ -20,7 +20,20 @@ from mlops_debugger.faults import faults
 from mlops_debugger.forge.healthy import HealthyBand
 from mlops_debugger.projects import projects
 
-COMMANDS = ("run", "serve", "play", "forge", "evaluate", "audit", "show", "bank", "calibrate", "catalog", "diagnose")
+COMMANDS = (
+    "run",
+    "serve",
+    "mcp",
+    "play",
+    "forge",
+    "evaluate",
+    "audit",
+    "show",
+    "bank",
+    "calibrate",
+    "catalog",
+    "diagnose",
+)
 BAND: dict[str, Any] = {
     "project": "loan_outcomes",
     "runs": 8,
@@ -70,6 +83,8 @@ def test_every_command_teaches(name: str) -> None:
         ("show", "s-1", "--bank", "missing.sqlite"),
         ("play", "--bank", "missing.sqlite"),
         ("serve", "--bank", "missing.sqlite"),
+        ("mcp", "--bank", "missing.sqlite"),
+        ("mcp", "--split", "holdout"),
         ("run", "--bank", "missing.sqlite", "--out", "report"),
         ("evaluate", "--agent", "constant", "--bank", "missing.sqlite", "--out", "report"),
         ("evaluate", "--agent", "constant", "--url", "http://127.0.0.1:9", "--out", "report"),

@@ -14,6 +14,7 @@
     ├── BankError             a bank file is missing, damaged, of another version, or lacks what was asked for
     ├── IntakeError           a folder of somebody's own run cannot be read
     ├── EpisodeError          the driver of an episode used it wrongly (step before reset, step after done)
+    ├── AgentError            an agent cannot go on with its episode, for reasons that are its own: it scores 0
     └── EvaluationError       an evaluation cannot start or continue
 
 Each message names what was expected, what was found and what to do. A run that crashes is *not* an error: it is a
@@ -77,6 +78,10 @@ class IntakeError(DebuggerError):
 
 class EpisodeError(DebuggerError):
     """The driver of an episode used it wrongly."""
+
+
+class AgentError(DebuggerError):
+    """An agent cannot go on with its episode, for reasons that are its own."""
 
 
 class EvaluationError(DebuggerError):

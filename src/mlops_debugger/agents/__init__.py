@@ -1,9 +1,9 @@
 """Players: a file each; the file name is the agent's id.
 
-An agent is sans-I/O: it turns an observation into the next action, and never sees the environment. It imports the
-contract and the fix language, nothing else of this package. The few that declare themselves `privileged` are handed
-what they ask for by the harness: the state, which holds the answer, the train split with all its answers, or healthy
-renderings of the public templates. Players that try a trick instead of the task stand in `exploits/`.
+An agent turns an observation into the next action, and never sees the environment. It imports the contract, the fix
+language and the description of the tools, nothing else of this package. The few that declare themselves `privileged`
+are handed what they ask for by the harness: the state, which holds the answer, the train split with all its answers,
+or healthy renderings of the public templates. Players that try a trick instead of the task stand in `exploits/`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from mlops_debugger import catalog
+from mlops_debugger.agents._chat import OPENAI_URL, Model, Prices, Usage
 from mlops_debugger.contract import MLOpsAction, MLOpsObservation, MLOpsState
 from mlops_debugger.errors import EvaluationError
 
@@ -31,6 +32,22 @@ class Learner(Protocol):
 
     def learn(self, observation: MLOpsObservation) -> None:
         """Take in the last observation of an episode."""
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A player that uses a language model, and says how much of it so far."""
+
+    @property
+    def usage(self) -> Usage: ...
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A player that holds something open: it is closed after its last episode."""
+
+    def close(self) -> None:
+        """Let go of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +70,12 @@ class Template:
 
 @dataclass(frozen=True)
 class Handed:
-    """What the harness hands over: nothing, unless the agent is privileged."""
+    """What the harness hands over: nothing, unless the agent is privileged or asks a model."""
 
     state: MLOpsState | None = None
     train_examples: tuple[Example, ...] = ()
     templates: tuple[Template, ...] = ()
+    model: Model | None = None
 
 
 @dataclass(frozen=True)
@@ -65,12 +83,14 @@ class Agent:
     """What an agent file binds to AGENT: `open(seed, handed)` makes a player; `privileged` names what it is handed.
 
     `attempts` is how often it wants to play the same episode with the same player. Only the first attempt counts.
+    `asks_model` says that it is handed a language model.
     """
 
     summary: str
     open: Callable[[int, Handed], Player]
     privileged: Literal["state", "train_examples", "templates"] | None = None
     attempts: int = 1
+    asks_model: bool = False
 
     def start(
         self,
@@ -78,10 +98,11 @@ class Agent:
         state: MLOpsState | None = None,
         train_examples: tuple[Example, ...] = (),
         templates: tuple[Template, ...] = (),
+        model: Model | None = None,
     ) -> Player:
-        """A player for one episode; raises `EvaluationError` where a privileged agent does not get what it needs."""
+        """A player for one episode; raises `EvaluationError` where an agent does not get what it needs."""
         if self.privileged is None:
-            return self.open(seed, Handed())
+            return self.open(seed, Handed(model=model if self.asks_model else None))
         if self.privileged == "state":
             if state is None:
                 raise EvaluationError(
@@ -97,6 +118,24 @@ class Agent:
         if not train_examples:
             raise EvaluationError("this agent needs the examples of the train split, found none: play in process")
         return self.open(seed, Handed(train_examples=train_examples))
+
+
+__all__ = [
+    "OPENAI_URL",
+    "Agent",
+    "Closable",
+    "Example",
+    "Handed",
+    "Learner",
+    "Metered",
+    "Model",
+    "Player",
+    "Prices",
+    "Template",
+    "Usage",
+    "agents",
+    "exploit_agents",
+]
 
 
 @functools.cache

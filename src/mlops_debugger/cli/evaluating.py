@@ -19,6 +19,21 @@ from mlops_debugger.cli._app import (
     examples,
     progress,
 )
+from mlops_debugger.cli._model import (
+    BaseUrlOption,
+    ContextOption,
+    KeyVariableOption,
+    ModelOption,
+    PriceCachedOption,
+    PriceInOption,
+    PriceOutOption,
+    RequestOption,
+    SendSeedOption,
+    TemperatureOption,
+    TimeoutOption,
+    chosen_model,
+    chosen_prices,
+)
 
 if TYPE_CHECKING:
     from mlops_debugger.evaluation import Plan, Room, Transcript
@@ -29,6 +44,7 @@ if TYPE_CHECKING:
         "mlops-debugger evaluate --agent rules --split test --episodes 60 --workers 2 --out reports/rules",
         "mlops-debugger evaluate --agent oracle --split train --out reports/oracle",
         "mlops-debugger evaluate --agent rules --url http://127.0.0.1:8000 --harness-key KEY --out reports/remote",
+        "mlops-debugger evaluate --agent llm --model NAME --base-url http://127.0.0.1:8080/v1 --out reports/llm",
     )
 )
 def evaluate(
@@ -49,6 +65,17 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of agents that draw.")] = 0,
     show: Annotated[int, typer.Option(min=0, help="Print this many episodes as readable transcripts.")] = 0,
+    model: ModelOption = None,
+    base_url: BaseUrlOption = None,
+    key_variable: KeyVariableOption = "OPENAI_API_KEY",
+    temperature: TemperatureOption = None,
+    model_options: RequestOption = "{}",
+    send_seed: SendSeedOption = False,
+    context_tokens: ContextOption = 32_000,
+    request_timeout: TimeoutOption = 120.0,
+    price_in: PriceInOption = None,
+    price_out: PriceOutOption = None,
+    price_cached: PriceCachedOption = None,
 ) -> None:
     """Let an agent play a split and report its scores, with 95 % intervals.
 
@@ -61,7 +88,18 @@ def evaluate(
     from mlops_debugger.evaluation.terminal import transcript_view
     from mlops_debugger.grading import Trials
 
-    plan = Plan(agent, split=split, task=task, episodes=episodes, controls=controls, seed=seed, workers=workers)
+    asked = chosen_model(
+        model,
+        base_url,
+        key_variable=key_variable,
+        temperature=temperature,
+        request=model_options,
+        send_seed=send_seed,
+        context_tokens=context_tokens,
+        timeout_s=request_timeout,
+        prices=chosen_prices(price_in, price_out, price_cached),
+    )
+    plan = Plan(agent, split, task, episodes, controls, seed, workers, asked)
     with ExitStack() as open_things:
         if url:
             room = Room(url=url, harness_key=harness_key)
@@ -146,7 +184,7 @@ def play_all(plan: Plan, room: Room, out: Path) -> list[Transcript]:
         bar.update(task, advance=1, note=note)
 
     with progress() as bar:
-        task = bar.add_task(f"{plan.agent} on {plan.split}", total=planned(plan, room), note="")
+        task = bar.add_task(f"{plan.player} on {plan.split}", total=planned(plan, room), note="")
         try:
             return play(plan, room, out, report)
         except KeyboardInterrupt:
@@ -160,7 +198,7 @@ def finish(plan: Plan, place: str, transcripts: Sequence[Transcript], out: Path)
     from mlops_debugger.evaluation import summarise, write_report
     from mlops_debugger.evaluation.terminal import summary_table
 
-    summary = summarise(transcripts, agent=plan.agent, split=plan.split, task=plan.task, place=place)
+    summary = summarise(transcripts, agent=plan.player, split=plan.split, task=plan.task, place=place)
     files = write_report(summary, out)
     console.print()
     console.print(summary_table(summary))

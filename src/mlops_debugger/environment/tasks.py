@@ -73,9 +73,7 @@ class Selector:
         Raises `EpisodeError` for unknown names and where the bank has none.
         """
         check_task(task_id)
-        if split not in SPLITS:
-            raise EpisodeError(f"expected split to be one of {', '.join(SPLITS)}, found {_short(split)}")
-        key = (task_id, split, controls)
+        key = (task_id, check_split(split), controls)
         if key not in self._pools:
             tier = task_id if task_id in TIERS else None
             entries = self._bank.select(split=split, tier=tier, controls=controls)
@@ -112,6 +110,13 @@ def check_task(task_id: str) -> str:
     if not isinstance(task_id, str) or task_id not in TASKS:
         raise EpisodeError(f"expected task_id to be one of {', '.join(TASKS)}, found {_short(task_id)}")
     return task_id
+
+
+def check_split(split: str) -> str:
+    """The split, if there is such a one; raises `EpisodeError`."""
+    if split not in SPLITS:
+        raise EpisodeError(f"expected split to be one of {', '.join(SPLITS)}, found {_short(split)}")
+    return split
 
 
 def check_seed(seed: int) -> int:

@@ -6,8 +6,9 @@ import json
 import time
 from typing import Any
 
-from mlops_debugger.agents import Learner, Player
+from mlops_debugger.agents import Learner, Metered, Player
 from mlops_debugger.contract import CATEGORIES, MLOpsAction, MLOpsObservation, MLOpsState
+from mlops_debugger.errors import EvaluationError
 from mlops_debugger.evaluation.records import Transcript, Truth, Turn
 from mlops_debugger.evaluation.tables import SEALED, Table
 from mlops_debugger.grading import WEIGHTS
@@ -19,7 +20,10 @@ _SHOWN = 600
 def play(
     table: Table, name: str, player: Player, first: MLOpsObservation, *, split: str, task: str, index: int
 ) -> Transcript:
-    """Play the episode that `first` opened until it is over. What an agent breaks is recorded and scores 0."""
+    """Play the episode that `first` opened until it is over. What an agent breaks is recorded and scores 0.
+
+    Raises `EvaluationError` where an agent says that what it needs is gone: no other episode would fare better.
+    """
     started = time.monotonic()
     turns: list[Turn] = []
     observation, error = first, ""
@@ -49,6 +53,7 @@ def play(
         duplicates=state.duplicate_queries,
         seconds=round(time.monotonic() - started, 3),
         error=error,
+        usage=player.usage if isinstance(player, Metered) else None,
         turns=turns,
     )
 
@@ -56,6 +61,8 @@ def play(
 def _act(player: Player, observation: MLOpsObservation) -> tuple[MLOpsAction | None, str]:
     try:
         return player.act(observation), ""
+    except EvaluationError:
+        raise
     except Exception as problem:  # an agent is a stranger's code: a failed episode is a result
         return None, f"{type(problem).__name__}: {problem}"[:500]
 

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mlops_debugger.agents import Usage
 from mlops_debugger.errors import EvaluationError
 
 NO_FAULT = "no_fault"
@@ -47,7 +48,8 @@ class Transcript(BaseModel):
 
     `rows` are the rubric's shares (None where a row could not be scored, {} where they are withheld); `unscored` names
     the rows that the score lacks; `error` says why an agent broke off, which scores 0. `later_scores` are those of
-    further attempts on the same episode, of agents that want them: they count for nothing.
+    further attempts on the same episode, of agents that want them: they count for nothing. `usage` is what an agent
+    used of a language model, over all its attempts.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,6 +70,7 @@ class Transcript(BaseModel):
     seconds: float
     error: str = ""
     later_scores: list[float] = []
+    usage: Usage | None = None
     turns: list[Turn] = []
 
     @property

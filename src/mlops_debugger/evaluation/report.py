@@ -35,14 +35,17 @@ def score_text(block: Block) -> str:
     return f"{block.mean_score:.2f} [{block.ci95[0]:.2f}, {block.ci95[1]:.2f}]"
 
 
-def figures(block: Block) -> list[str]:
-    """Episodes, score, solved, the four rows, steps."""
+def figures(block: Block, *, spent: bool = False) -> list[str]:
+    """Episodes, score, solved, the four rows, steps; and, if `spent`, tokens and cost an episode."""
     rows = [f"{block.rows[name]:.2f}" if name in block.rows else "–" for name in ("category", "file", "field", "fix")]
     solved = "–" if block.solved_share is None else f"{block.solved_share:.0%}"
     steps = "–" if block.mean_steps is None else f"{block.mean_steps:.1f}"
-    return [str(block.episodes), score_text(block), solved, *rows, steps]
+    tokens = "–" if block.mean_tokens is None else f"{block.mean_tokens:,.0f}"
+    cost = "–" if block.mean_cost is None else f"{block.mean_cost:.4g}"
+    return [str(block.episodes), score_text(block), solved, *rows, steps, *([tokens, cost] if spent else [])]
 
 
+SPENT_HEADINGS = ("tokens", "cost")
 HEADINGS = ("episodes", "score [95 %]", "solved", "category", "file", "field", "fix", "steps")
 
 
@@ -62,8 +65,23 @@ def sections(summary: Summary) -> list[tuple[str, Mapping[str, Block]]]:
     return tables
 
 
+def spending(summary: Summary) -> list[str]:
+    """A sentence a model: what it was asked, and what that came to."""
+    lines = []
+    for model, used in summary.usage.items():
+        cost = "no prices were given" if used.cost is None else f"cost {used.cost:.4g}"
+        missing = f"; {used.uncounted} answers told no tokens, so there were more" if used.uncounted else ""
+        lines.append(
+            f"{model}: {used.requests} requests and {used.retries} retries, {used.prompt_tokens:,} prompt tokens "
+            f"({used.cached_tokens:,} of them cached), {used.completion_tokens:,} completion tokens, {cost}{missing}."
+        )
+    return lines
+
+
 def markdown(summary: Summary) -> str:
     """The report as a page."""
+    spent = bool(summary.usage)
+    headings = (*HEADINGS, *SPENT_HEADINGS) if spent else HEADINGS
     lines = [
         f"# {summary.agent} on {summary.split}",
         "",
@@ -74,10 +92,11 @@ def markdown(summary: Summary) -> str:
         f"Broken off by the agent (score 0): {summary.failed}.",
         "",
         f"![Score by failure category]({PICTURE})",
+        *(line for told in spending(summary) for line in ("", told)),
     ]
     for title, blocks in sections(summary):
-        lines += ["", f"## {title}", "", f"| | {' | '.join(HEADINGS)} |", f"|---|{'---:|' * len(HEADINGS)}"]
-        lines += [f"| {words(name)} | {' | '.join(figures(item))} |" for name, item in blocks.items()]
+        lines += ["", f"## {title}", "", f"| | {' | '.join(headings)} |", f"|---|{'---:|' * len(headings)}"]
+        lines += [f"| {words(name)} | {' | '.join(figures(item, spent=spent))} |" for name, item in blocks.items()]
     return "\n".join(lines) + "\n"
 
 

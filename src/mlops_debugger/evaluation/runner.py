@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import TypedDict
 
 from mlops_debugger import catalog
-from mlops_debugger.agents import Agent, Handed, agents, exploit_agents
+from mlops_debugger.agents import Agent, Closable, Handed, Model, Player, agents, exploit_agents
+from mlops_debugger.contract import MLOpsObservation
 from mlops_debugger.errors import EvaluationError
 from mlops_debugger.evaluation.play import play
 from mlops_debugger.evaluation.records import Journal, Transcript
@@ -24,7 +26,7 @@ TRANSCRIPTS = "transcripts.jsonl"
 class Plan:
     """What to play: the first `episodes` scenarios of a split and task (None: all of them), in the bank's order.
 
-    `controls` keeps healthy controls alone, or drops them; `seed` feeds agents that draw.
+    `controls` keeps healthy controls alone, or drops them; `seed` feeds agents that draw; `model` those that ask one.
     """
 
     agent: str
@@ -34,6 +36,12 @@ class Plan:
     controls: bool | None = None
     seed: int = 0
     workers: int = 1
+    model: Model | None = None
+
+    @property
+    def player(self) -> str:
+        """Under which name episodes are kept: the agent's, and its model's."""
+        return f"{self.agent}:{self.model.name}" if self.model else self.agent
 
 
 def evaluate(plan: Plan, room: Room, out: Path, report: Callable[[Transcript, int], None]) -> list[Transcript]:
@@ -47,7 +55,14 @@ def evaluate(plan: Plan, room: Room, out: Path, report: Callable[[Transcript, in
     handed = Handed(
         train_examples=room.train_examples() if agent.privileged == "train_examples" else (),
         templates=public_templates() if agent.privileged == "templates" else (),
+        model=plan.model,
     )
+    if agent.asks_model == (plan.model is None):
+        raise EvaluationError(
+            f"agent {plan.agent} needs a model: give --model NAME, and --base-url URL"
+            if agent.asks_model
+            else f"agent {plan.agent} asks no model: leave --model out"
+        )
     journal = Journal(out / TRANSCRIPTS)
     try:
         found = _Evening(plan, agent, room, journal, handed).play(count, report)
@@ -105,22 +120,28 @@ class _Evening:
             return None
         plan, table = self._plan, self._table()
         first = table.reset(split=plan.split, task=plan.task, index=index, controls=plan.controls)
-        earlier = self._finished.get((plan.agent, first.run_id))
+        earlier = self._finished.get((plan.player, first.run_id))
         if earlier is not None:
             return earlier
         agent = self._agent
         state = table.state() if agent.privileged == "state" else None
         seed = derive("evaluation", plan.seed, plan.agent, first.run_id)
-        player = agent.start(seed, state, self._handed.train_examples, self._handed.templates)
-        place: _Place = {"split": plan.split, "task": plan.task, "index": index}
-        transcript = play(table, plan.agent, player, first, **place)
-        later = []
-        for _ in range(agent.attempts - 1):
-            again = table.reset(**place, controls=plan.controls)
-            later.append(play(table, plan.agent, player, again, **place).score)
-        transcript = transcript.model_copy(update={"later_scores": later})
+        handed = self._handed
+        player = agent.start(seed, state, handed.train_examples, handed.templates, handed.model)
+        with contextlib.closing(player) if isinstance(player, Closable) else contextlib.nullcontext():
+            transcript = self._attempts(table, player, first, {"split": plan.split, "task": plan.task, "index": index})
         self._journal.add(transcript)
         return transcript
+
+    def _attempts(self, table: Table, player: Player, first: MLOpsObservation, place: _Place) -> Transcript:
+        """The first attempt, with the scores of later ones where the agent wants them."""
+        plan = self._plan
+        transcript, later = play(table, plan.player, player, first, **place), []
+        for _ in range(self._agent.attempts - 1):
+            again = table.reset(**place, controls=plan.controls)
+            later.append(play(table, plan.player, player, again, **place))
+        usage = later[-1].usage if later else transcript.usage
+        return transcript.model_copy(update={"later_scores": [item.score for item in later], "usage": usage})
 
     def _table(self) -> Table:
         """A table of this thread's own."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypedDict
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
+from mlops_debugger.agents import Usage
 from mlops_debugger.evaluation.records import NO_FAULT, Transcript
 
 SOLVED = 0.99
@@ -20,7 +22,8 @@ class Block(BaseModel):
     """Figures of a group of episodes. Means are over the scored ones; `unscored` counts the others.
 
     `ci95` is a Student interval of the mean score (None for fewer than two episodes); `rows` are the mean shares of the
-    rubric's rows, {} where they were withheld.
+    rubric's rows, {} where they were withheld. `mean_tokens` (prompt and completion) and `mean_cost` are per episode
+    that used a language model, None where there is none, and no price.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,6 +35,8 @@ class Block(BaseModel):
     solved_share: float | None
     mean_steps: float | None
     rows: dict[str, float] = {}
+    mean_tokens: float | None = None
+    mean_cost: float | None = None
 
 
 class Part(Block):
@@ -44,7 +49,7 @@ class Summary(Block):
     """DIR/summary.json. `faults` and `controls` are None, and the tables by category empty, where the truth is sealed.
 
     `by_category` has a row per failure category, and `no_fault` for the healthy controls. `failed` counts episodes in
-    which the agent broke off; they score 0.
+    which the agent broke off; they score 0. `usage` sums up what language models were used, a row a model.
     """
 
     agent: str
@@ -58,6 +63,7 @@ class Summary(Block):
     by_category: dict[str, Block]
     by_fault: dict[str, Block]
     by_dataset: dict[str, Block]
+    usage: dict[str, Usage] = {}
 
 
 def summarise(transcripts: Sequence[Transcript], *, agent: str, split: str, task: str, place: str) -> Summary:
@@ -77,6 +83,7 @@ def summarise(transcripts: Sequence[Transcript], *, agent: str, split: str, task
         by_category={} if sealed else grouped(known, _category),
         by_fault={} if sealed else grouped(known, lambda item: (item.truth.fault if item.truth else "") or NO_FAULT),
         by_dataset=grouped(transcripts, lambda item: item.dataset),
+        usage=usage_by_model(transcripts),
     )
 
 
@@ -102,7 +109,7 @@ def block(transcripts: Sequence[Transcript]) -> Block:
     if not scored:
         return Block(
             episodes=len(transcripts), unscored=len(transcripts),
-            mean_score=None, ci95=None, solved_share=None, mean_steps=None,
+            mean_score=None, ci95=None, solved_share=None, mean_steps=None, **_spent(transcripts),
         )  # fmt: skip
     scores = [item.score for item in scored]
     names = list(dict.fromkeys(name for item in scored for name in item.rows))
@@ -114,6 +121,47 @@ def block(transcripts: Sequence[Transcript]) -> Block:
         solved_share=_rounded(float(np.mean([score >= SOLVED for score in scores]))),
         mean_steps=_rounded(float(np.mean([item.steps for item in scored]))),
         rows={name: _rounded(float(np.mean([item.rows.get(name) or 0.0 for item in scored]))) for name in names},
+        **_spent(transcripts),
+    )
+
+
+class _Spent(TypedDict):
+    mean_tokens: float | None
+    mean_cost: float | None
+
+
+def _spent(transcripts: Sequence[Transcript]) -> _Spent:
+    """Tokens and cost an episode, those included whose score is not known: they were paid for as well."""
+    used = [item.usage for item in transcripts if item.usage is not None]
+    costs = [item.cost for item in used if item.cost is not None]
+    tokens = [item.prompt_tokens + item.completion_tokens for item in used]
+    return _Spent(
+        mean_tokens=float(np.mean(tokens)) if tokens else None,
+        # A mean over some of the episodes would pass for one over all of them.
+        mean_cost=float(np.mean(costs)) if costs and len(costs) == len(used) else None,
+    )
+
+
+def usage_by_model(transcripts: Sequence[Transcript]) -> dict[str, Usage]:
+    """What was used in all, by model; a cost is None as soon as one episode's is not known."""
+    found: dict[str, list[Usage]] = defaultdict(list)
+    for item in transcripts:
+        if item.usage is not None:
+            found[item.usage.model].append(item.usage)
+    return {model: _total(model, used) for model, used in sorted(found.items())}
+
+
+def _total(model: str, used: Sequence[Usage]) -> Usage:
+    costs = [item.cost for item in used if item.cost is not None]
+    return Usage(
+        model=model,
+        requests=sum(item.requests for item in used),
+        retries=sum(item.retries for item in used),
+        prompt_tokens=sum(item.prompt_tokens for item in used),
+        cached_tokens=sum(item.cached_tokens for item in used),
+        completion_tokens=sum(item.completion_tokens for item in used),
+        uncounted=sum(item.uncounted for item in used),
+        cost=math.fsum(costs) if len(costs) == len(used) else None,
     )
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlops_debugger.evaluation.records import Transcript, Turn
-from mlops_debugger.evaluation.report import figures, score_text, sections, words
+from mlops_debugger.evaluation.report import SPENT_HEADINGS, figures, score_text, sections, spending, words
 from mlops_debugger.evaluation.statistics import Block, Summary
 
 _HEADINGS = ("n", "score [95 %]", "solved", "cat.", "file", "field", "fix", "steps")
@@ -26,14 +26,16 @@ def summary_table(summary: Summary, *, faults: bool = False) -> Table:
     title = f"{summary.agent} on {summary.split}: {summary.episodes} episodes"
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("", no_wrap=True)
-    for heading in _HEADINGS:
+    for heading in (*_HEADINGS, *(SPENT_HEADINGS if summary.usage else ())):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, blocks in sections(summary):
         if name == "By fault" and not faults:
             continue
         table.add_row(f"[bold]{name}[/bold]")
         for key, block in blocks.items():
-            table.add_row(f"  {escape(words(key))}", *figures(block))
+            table.add_row(f"  {escape(words(key))}", *figures(block, spent=bool(summary.usage)))
+    if summary.usage:
+        table.caption, table.caption_justify = escape("\n".join(spending(summary))), "left"
     return table
 
 

@@ -27,6 +27,7 @@ from fastapi.responses import JSONResponse
 from openenv.core.env_server.http_server import create_app
 from openenv.core.env_server.types import ConcurrencyConfig
 
+from mlops_debugger.adapters.mcp import mount_mcp
 from mlops_debugger.bank import Bank, starter_bank_path
 from mlops_debugger.environment.driver import AsyncTrainer, Settings
 from mlops_debugger.errors import DebuggerError, EpisodeError
@@ -75,6 +76,7 @@ def create_server_app(
     app.add_middleware(HarnessKeyMiddleware, key=harness_key)
     app.add_exception_handler(DebuggerError, _bad_request)
     app.add_exception_handler(RequestValidationError, bad_request_body)
+    mount_mcp(app, bank, trainer, settings, max_sessions=max_sessions)
     return app
 
 

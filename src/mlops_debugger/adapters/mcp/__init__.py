@@ -1,0 +1,12 @@
+"""The environment as an MCP server: a tool per action, an episode per MCP session. Needs neither OpenEnv nor torch.
+
+serve_stdio(...)          one client, over standard input and output: `mlops-debugger mcp`
+mount_mcp(app, ...)       many clients, streamable HTTP at /mcp of a running server
+"""
+
+from mlops_debugger.adapters.mcp.http import mount_mcp
+from mlops_debugger.adapters.mcp.seats import Hall, Start
+from mlops_debugger.adapters.mcp.server import create_mcp_server
+from mlops_debugger.adapters.mcp.stdio import serve_stdio
+
+__all__ = ["Hall", "Start", "create_mcp_server", "mount_mcp", "serve_stdio"]

@@ -1,0 +1,88 @@
+"""MCP over standard input and output: one client, which started this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TextIO
+
+import anyio
+from mcp.server.stdio import stdio_server
+
+from mlops_debugger.adapters.mcp.seats import Hall, Start
+from mlops_debugger.adapters.mcp.server import create_mcp_server
+from mlops_debugger.bank import Bank, starter_bank_path
+from mlops_debugger.environment.driver import Settings
+from mlops_debugger.grading import TrialRequest, TrialResult, Trials
+
+# The client is the only one and may leave its episode for a night: it ends when the client does.
+_IDLE_S = float("inf")
+
+
+def serve_stdio(
+    bank_path: Path | str | None = None,
+    *,
+    start: Start | None = None,
+    settings: Settings | None = None,
+    trial_workers: int = 1,
+    allow_code: bool = False,
+    tell: Callable[[str], object],
+) -> None:
+    """Serve the client on standard input and output until it closes its end; raises `BankError`.
+
+    Fixes are graded as by `openenv.app.serve`. `tell` is told what becomes of them, and must not write to standard
+    output; nothing else can, while this runs: whatever does lands on standard error.
+    """
+    bank = Bank(bank_path or starter_bank_path())
+    with _streams() as (incoming, outgoing), Trials(workers=trial_workers, allow_code=allow_code) as trials:
+        tell(trials.policy)
+        anyio.run(_serve, bank, trials, trial_workers, settings, start, incoming, outgoing)
+    bank.close()
+
+
+async def _serve(
+    bank: Bank,
+    trials: Trials,
+    workers: int,
+    settings: Settings | None,
+    start: Start | None,
+    incoming: TextIO,
+    outgoing: TextIO,
+) -> None:
+    places = anyio.CapacityLimiter(workers)
+
+    async def train(request: TrialRequest) -> TrialResult:
+        # A client that leaves does not wait for its last trial.
+        return await anyio.to_thread.run_sync(trials.run, request, abandon_on_cancel=True, limiter=places)
+
+    server = create_mcp_server(Hall(bank, train, settings, capacity=1, idle_s=_IDLE_S), start)
+    async with stdio_server(anyio.wrap_file(incoming), anyio.wrap_file(outgoing)) as (reading, writing):
+        await server.run(reading, writing, server.create_initialization_options())
+
+
+@contextmanager
+def _streams() -> Iterator[tuple[TextIO, TextIO]]:
+    """The client's two streams, on descriptors that no child process inherits.
+
+    Meanwhile descriptor 0 is empty and 1 is standard error, so neither a stray print nor a trainer can speak to the
+    client, or read what it says.
+    """
+    own = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    try:
+        with os.fdopen(os.dup(own[0]), "rb") as raw_in, os.fdopen(os.dup(own[1]), "wb") as raw_out:
+            # A line that is not UTF-8 is answered as unreadable; it must not end the session.
+            yield (
+                TextIOWrapper(raw_in, encoding="utf-8", errors="replace"),
+                TextIOWrapper(raw_out, encoding="utf-8", newline="\n"),
+            )
+    finally:
+        for number, descriptor in enumerate(own):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
