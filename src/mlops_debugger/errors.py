@@ -14,6 +14,7 @@
     ├── BankError             a bank file is missing, damaged, of another version, or lacks what was asked for
     ├── IntakeError           a folder of somebody's own run cannot be read
     ├── EpisodeError          the driver of an episode used it wrongly (step before reset, step after done)
+    ├── ServingError          a server cannot start, or cannot keep what it promised: keys, limits, workers, logs
     └── EvaluationError       an evaluation cannot start or continue
 
 Each message names what was expected, what was found and what to do. A run that crashes is *not* an error: it is a
@@ -77,6 +78,10 @@ class IntakeError(DebuggerError):
 
 class EpisodeError(DebuggerError):
     """The driver of an episode used it wrongly."""
+
+
+class ServingError(DebuggerError):
+    """A server cannot start, or cannot keep what it promised; the message is the operator's to read."""
 
 
 class EvaluationError(DebuggerError):

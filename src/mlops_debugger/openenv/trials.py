@@ -8,6 +8,10 @@ from types import TracebackType
 from typing import Self
 
 from mlops_debugger.grading import TrialRequest, TrialResult, Trials
+from mlops_debugger.runs.results import Limits
+
+TRIAL_NICE = 5
+"""Trainers give way: where cores are few, a step that takes a fraction of a millisecond goes before a training."""
 
 
 class AsyncTrials:
@@ -18,7 +22,8 @@ class AsyncTrials:
     """
 
     def __init__(self, *, workers: int = 1, allow_code: bool = False) -> None:
-        self._trials = Trials(workers=workers, allow_code=allow_code)
+        self.workers = workers
+        self._trials = Trials(workers=workers, allow_code=allow_code, limits=Limits(nice=TRIAL_NICE))
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="trial")
 
     async def __call__(self, request: TrialRequest) -> TrialResult:
