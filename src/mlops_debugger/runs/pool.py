@@ -22,7 +22,7 @@ from mlops_debugger.errors import PoolError
 from mlops_debugger.projects import Data
 from mlops_debugger.runs.records import MAX_RECORD_BYTES
 from mlops_debugger.runs.results import MAX_TEXT_BYTES, PINS, TEXTS, Limits, RunResult, Status, assemble
-from mlops_debugger.runs.warm import WarmPool, give_way
+from mlops_debugger.runs.warm import WarmPool
 from mlops_debugger.runs.workspace import write_files, write_workspace
 
 __all__ = ["PINS", "Limits", "RunResult", "Status", "TrainerPool"]
@@ -33,7 +33,7 @@ _FULL_DISK_BYTES = 16 * 1024 * 1024
 
 
 class _Worker:
-    def __init__(self, nice: int) -> None:
+    def __init__(self) -> None:
         keep = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
         root = str(Path(__file__).resolve().parents[2])
         self.process = subprocess.Popen(
@@ -44,7 +44,6 @@ class _Worker:
             text=True,
             start_new_session=True,
         )
-        give_way(self.process.pid, nice)
         self._receive(_START_SECONDS)
 
     def ask(self, request: Mapping[str, object], seconds: float) -> dict[str, Any]:
@@ -98,7 +97,7 @@ class TrainerPool(WarmPool[_Worker]):
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _open(self) -> _Worker:
-        return _Worker(self.limits.nice)
+        return _Worker()
 
     def _carry_out(
         self, worker: _Worker, sources: Mapping[str, str], data: Data, *, run_id: str, started_at: str

@@ -37,15 +37,13 @@ class Limits:
     """What one run may use.
 
     `seconds` of wall time (and two more of CPU time), `memory` in bytes beyond what the warm worker has, `output` in
-    bytes of any file, and, in a sandbox, of all files together, of which there may be `files`. `nice` (0 to 19) is how
-    far its processes stand back behind others of this machine.
+    bytes of any file, and, in a sandbox, of all files together, of which there may be `files`.
     """
 
     seconds: float = 40.0
     memory: int = 2 * 1024**3
     output: int = 128 * 1024**2
     files: int = 1024
-    nice: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import queue
 import threading
 from abc import ABC, abstractmethod
@@ -24,12 +22,6 @@ class Closable(Protocol):
 
     def kill(self) -> None:
         """End it at once."""
-
-
-def give_way(pid: int, nice: int) -> None:
-    """Let a process that was just started, and all that it will start, stand back behind others by `nice`."""
-    with contextlib.suppress(ProcessLookupError):  # it is gone already: whoever asks it something is told
-        os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
 
 
 W = TypeVar("W", bound=Closable)

@@ -21,7 +21,7 @@ from mlops_debugger.runs.sandbox import wire
 from mlops_debugger.runs.sandbox.keeper import RECORDS, TEXTS
 from mlops_debugger.runs.sandbox.launch import Plan
 from mlops_debugger.runs.sandbox.view import View, view_of_this_machine
-from mlops_debugger.runs.warm import WarmPool, give_way
+from mlops_debugger.runs.warm import WarmPool
 from mlops_debugger.runs.workspace import workspace_files
 
 _START_SECONDS = 120.0
@@ -71,14 +71,7 @@ def host_ids(slot: int) -> tuple[int, int] | None:
 class Keeper:
     """A started keeper; raises `SandboxError` where the sandbox cannot be set up."""
 
-    def __init__(
-        self,
-        *,
-        libraries: bool = True,
-        extra_calls: tuple[int, ...] = (),
-        view: View | None = None,
-        nice: int = 0,
-    ) -> None:
+    def __init__(self, *, libraries: bool = True, extra_calls: tuple[int, ...] = (), view: View | None = None) -> None:
         self._slot = _slots.take()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         self.process = subprocess.Popen(
@@ -91,7 +84,6 @@ class Keeper:
             cwd="/",
             start_new_session=True,
         )
-        give_way(self.process.pid, nice)
         if self.process.stdin is None or self.process.stdout is None:
             raise SandboxError("a keeper was started without pipes")
         self._to, self._from = self.process.stdin.fileno(), self.process.stdout.fileno()
@@ -196,7 +188,7 @@ class SandboxPool(WarmPool[Keeper]):
         self._libraries, self._extra_calls = libraries, extra_calls
 
     def _open(self) -> Keeper:
-        return Keeper(libraries=self._libraries, extra_calls=self._extra_calls, nice=self.limits.nice)
+        return Keeper(libraries=self._libraries, extra_calls=self._extra_calls)
 
     def _carry_out(
         self, worker: Keeper, sources: Mapping[str, str], data: Data, *, run_id: str, started_at: str
