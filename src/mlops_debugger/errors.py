@@ -15,6 +15,7 @@
     ├── IntakeError           a folder of somebody's own run cannot be read
     ├── EpisodeError          the driver of an episode used it wrongly (step before reset, step after done)
     ├── AgentError            an agent cannot go on with its episode, for reasons that are its own: it scores 0
+    ├── ServingError          a server cannot start, or cannot keep what it promised: keys, limits, workers, logs
     └── EvaluationError       an evaluation cannot start or continue
 
 Each message names what was expected, what was found and what to do. A run that crashes is *not* an error: it is a
@@ -82,6 +83,10 @@ class EpisodeError(DebuggerError):
 
 class AgentError(DebuggerError):
     """An agent cannot go on with its episode, for reasons that are its own."""
+
+
+class ServingError(DebuggerError):
+    """A server cannot start, or cannot keep what it promised; the message is the operator's to read."""
 
 
 class EvaluationError(DebuggerError):

@@ -76,3 +76,10 @@ BankOption = Annotated[
     Path | None, typer.Option("--bank", help="A bank of scenarios; the one that ships with the package if omitted.")
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="How much runs at once; one per core.")]
+HarnessKeyOption = Annotated[
+    Path | None,
+    typer.Option("--harness-key-file", help="File with the key that unseals the answer in `state`; else nobody can."),
+]
+TokenOption = Annotated[
+    Path | None, typer.Option("--token-file", help="File with the bearer token that the server asks everybody for.")
+]

@@ -12,6 +12,8 @@ import typer
 from mlops_debugger.cli._app import (
     INTERRUPTED,
     BankOption,
+    HarnessKeyOption,
+    TokenOption,
     WorkersOption,
     app,
     chosen_bank,
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "mlops-debugger evaluate --agent rules --split test --episodes 60 --workers 2 --out reports/rules",
         "mlops-debugger evaluate --agent oracle --split train --out reports/oracle",
-        "mlops-debugger evaluate --agent rules --url http://127.0.0.1:8000 --harness-key KEY --out reports/remote",
+        "mlops-debugger evaluate --agent rules --url http://127.0.0.1:8000 --harness-key-file key --out reports/remote",
         "mlops-debugger evaluate --agent llm --model NAME --base-url http://127.0.0.1:8080/v1 --out reports/llm",
     )
 )
@@ -56,10 +58,8 @@ def evaluate(
     workers: WorkersOption = 1,
     bank: BankOption = None,
     url: Annotated[str, typer.Option(help="Play on this OpenEnv server instead of in this process.")] = "",
-    harness_key: Annotated[
-        str | None,
-        typer.Option(envvar="MLOPS_DEBUGGER_HARNESS_KEY", help="The server's key; without it the truth stays sealed."),
-    ] = None,
+    harness_key_file: HarnessKeyOption = None,
+    token_file: TokenOption = None,
     controls: Annotated[
         bool | None, typer.Option("--controls/--no-controls", help="Healthy controls alone, or none of them.")
     ] = None,
@@ -102,7 +102,10 @@ def evaluate(
     plan = Plan(agent, split, task, episodes, controls, seed, workers, asked)
     with ExitStack() as open_things:
         if url:
-            room = Room(url=url, harness_key=harness_key)
+            from mlops_debugger.openenv.keys import HARNESS_KEY_VARIABLE, TOKEN_VARIABLE, read_secret
+
+            key = read_secret("harness key", harness_key_file, HARNESS_KEY_VARIABLE)
+            room = Room(url=url, harness_key=key, token=read_secret("token", token_file, TOKEN_VARIABLE))
         else:
             trials = open_things.enter_context(Trials(workers=workers, allow_code=True))
             room = Room(bank=Bank(chosen_bank(bank)), trainer=trials.run)

@@ -23,10 +23,14 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """How episodes are opened. `show_rows` off withholds row scores; `max_steps` is the contract's limit."""
+    """How episodes are opened. `max_steps` is the contract's limit.
+
+    `show_rows` off withholds row scores. `reveal` tells the answer, too, once a diagnosis was accepted.
+    """
 
     max_steps: int = DEFAULT_MAX_STEPS
     show_rows: bool = True
+    reveal: bool = False
 
 
 class _Driver:
@@ -92,6 +96,7 @@ class _Driver:
             max_steps=self._settings.max_steps,
             dialect=_dialect(scenario),
             show_rows=self._settings.show_rows,
+            reveal=self._settings.reveal,
         )
         return self._episode.observation()
 

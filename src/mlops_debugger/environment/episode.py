@@ -30,7 +30,7 @@ class Episode(Investigation):
     """A scenario being played. `prepare` and `grade` are those of `mlops_debugger.grading`.
 
     `dialect` maps canonical config keys to the project's dotted paths. With `show_rows` off, an accepted diagnosis is
-    answered by its score alone.
+    answered by its score alone; with `reveal` on it is answered with the answer, too.
     """
 
     description = TASK_DESCRIPTION
@@ -47,13 +47,14 @@ class Episode(Investigation):
         max_steps: int = DEFAULT_MAX_STEPS,
         dialect: Mapping[str, str] | None = None,
         show_rows: bool = True,
+        reveal: bool = False,
     ) -> None:
         super().__init__(
             scenario, task_id=task_id, seed=seed, episode_id=episode_id, max_steps=max_steps, dialect=dialect
         )
         self.scenario = scenario
         self.grade: Grade | None = None
-        self._prepare, self._grade, self._show_rows = prepare, grade, show_rows
+        self._prepare, self._grade, self._show_rows, self._reveal = prepare, grade, show_rows, reveal
         self._pending: Diagnosis | None = None
 
     def state(self) -> MLOpsState:
@@ -114,10 +115,22 @@ class Episode(Investigation):
         answer: Answer = {"accepted": True, "score": grade.score}
         if self._show_rows:
             answer["rows"] = dict(grade.rows)
+        if self._reveal:
+            answer["answer"] = self._truth()
         messages = ["the diagnosis was accepted: the episode is over", *grade.notes]
         if grade.unscored:
             messages.append(f"unscored: {', '.join(grade.unscored)}; the score is the sum of the other rows")
         return self._observe(answer, messages, reward=grade.score)
+
+    def _truth(self) -> Answer:
+        """The answer as `state` has it; every value of a healthy control is empty."""
+        state = self.state()
+        return {
+            "category": state.bug_category,
+            "file": state.bug_file,
+            "field": state.bug_field,
+            "gold_fix": state.gold_fix,
+        }
 
     def _metadata(self) -> dict[str, Any]:
         metadata: dict[str, Any] = {"tier": self.scenario.tier}

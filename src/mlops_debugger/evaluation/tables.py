@@ -63,11 +63,11 @@ class LocalTable:
 class RemoteTable:
     """A WebSocket session on a server, through the OpenEnv client."""
 
-    def __init__(self, url: str, harness_key: str | None) -> None:
+    def __init__(self, url: str, harness_key: str | None, token: str | None = None) -> None:
         from mlops_debugger.openenv.client import MLOpsClient
 
         self._url = url
-        self._client = MLOpsClient(url, harness_key=harness_key).sync()
+        self._client = MLOpsClient(url, harness_key=harness_key, token=token).sync()
         try:
             self._client.connect()
         except (OSError, RuntimeError, TimeoutError) as error:
@@ -118,11 +118,18 @@ class Room:
     """Opens tables. `size` is the number of episodes of a split and task, None where the server does not tell."""
 
     def __init__(
-        self, *, bank: Bank | None = None, trainer: Trainer | None = None, url: str = "", harness_key: str | None = None
+        self,
+        *,
+        bank: Bank | None = None,
+        trainer: Trainer | None = None,
+        url: str = "",
+        harness_key: str | None = None,
+        token: str | None = None,
     ) -> None:
         if (bank is None) == (not url):
             raise EvaluationError("expected a bank or the address of a server, found both or neither: name one")
-        self._bank, self._trainer, self._url, self._key = bank, trainer, url.rstrip("/"), harness_key
+        self._bank, self._trainer, self._url = bank, trainer, url.rstrip("/")
+        self._key, self._token = harness_key, token
 
     @property
     def place(self) -> str:
@@ -132,7 +139,7 @@ class Room:
     def table(self) -> Table:
         if self._bank is not None:
             return LocalTable(self._bank, self._trainer)
-        return RemoteTable(self._url, self._key)
+        return RemoteTable(self._url, self._key, self._token)
 
     def train_examples(self) -> tuple[Example, ...]:
         """The train split with its answers; raises `EvaluationError` on a server, which does not hand them out."""
@@ -157,7 +164,10 @@ class Room:
         request = urllib.request.Request(  # noqa: S310 - the operator's own server
             f"{self._url}/{_NAME}/num_tasks",
             data=json.dumps({"split": name}).encode(),
-            headers={"Content-Type": "application/json"},
+            headers={
+                "Content-Type": "application/json",
+                **({"Authorization": f"Bearer {self._token}"} if self._token else {}),
+            },
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310

@@ -1,26 +1,24 @@
-"""The server: OpenEnv's app around one shared bank, and uvicorn set up for it.
+"""The server's app: OpenEnv's, around one shared bank.
 
 Settings for those who start it without the command line of `mlops-debugger` are read from the environment:
 
     MLOPS_DEBUGGER_BANK           a bank; the starter bank when unset
     MLOPS_DEBUGGER_HARNESS_KEY    whoever presents it sees the answer in `state`; nobody does when unset
-    MLOPS_DEBUGGER_MAX_SESSIONS   how many connections may play at once; 64 when unset
+    MLOPS_DEBUGGER_TOKEN          without it nobody gets anything but /health; everybody does when unset
+    MLOPS_DEBUGGER_MAX_SESSIONS   how many connections may play at once; 512 when unset
     MLOPS_DEBUGGER_TRIAL_WORKERS  how many fix trials may run at once; 1 when unset
+    MLOPS_DEBUGGER_TRANSCRIPTS    a folder in which finished episodes are kept; they are not when unset
     ENABLE_WEB_INTERFACE          OpenEnv's own: serves its web page at /web
+
+The two secrets may stand in files that MLOPS_DEBUGGER_HARNESS_KEY_FILE and MLOPS_DEBUGGER_TOKEN_FILE name.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -28,21 +26,33 @@ from openenv.core.env_server.http_server import create_app
 from openenv.core.env_server.types import ConcurrencyConfig
 
 from mlops_debugger.adapters.mcp import mount_mcp
-from mlops_debugger.bank import Bank, starter_bank_path
+from mlops_debugger.bank import Bank
 from mlops_debugger.environment.driver import AsyncTrainer, Settings
-from mlops_debugger.errors import DebuggerError, EpisodeError
-from mlops_debugger.openenv.access import HarnessKeyMiddleware
+from mlops_debugger.errors import DebuggerError
+from mlops_debugger.openenv.access import AccessMiddleware
 from mlops_debugger.openenv.environment import ENVIRONMENT_NAME, MLOpsEnvironment
-from mlops_debugger.openenv.frames import MAX_BODY_BYTES, FrameMiddleware, bad_request_body, use_steady_time
+from mlops_debugger.openenv.frames import FrameMiddleware, bad_request_body, use_steady_time
 from mlops_debugger.openenv.models import MLOpsObservation, MLOpsState, WireAction
-from mlops_debugger.openenv.trials import AsyncTrials
+from mlops_debugger.openenv.running import DEFAULT_PORT, local_server, run_app, server_config
+from mlops_debugger.openenv.service import Service
+from mlops_debugger.openenv.status import add_status
+from mlops_debugger.openenv.transcripts import TranscriptLog
 
-DEFAULT_MAX_SESSIONS = 64
-DEFAULT_PORT = 8000
+__all__ = [
+    "DEFAULT_MAX_SESSIONS",
+    "SESSION_TIMEOUT_S",
+    "app_from_environment",
+    "create_server_app",
+    "local_server",
+    "main",
+    "run_app",
+    "run_from_command_line",
+    "server_config",
+]
+
+DEFAULT_MAX_SESSIONS = 512
 # An agent may think for long between steps, but a forgotten connection must not hold its place for ever.
 SESSION_TIMEOUT_S = 3600.0
-_START_TIMEOUT_S = 30.0
-_STOP_TIMEOUT_S = 10.0
 
 
 def create_server_app(
@@ -51,32 +61,44 @@ def create_server_app(
     harness_key: str | None = None,
     max_sessions: int = DEFAULT_MAX_SESSIONS,
     settings: Settings | None = None,
+    *,
+    token: str | None = None,
+    idle_timeout_s: float = SESSION_TIMEOUT_S,
+    log: TranscriptLog | None = None,
+    worker: tuple[int, int] = (1, 1),
 ) -> FastAPI:
     """The app, on a bank that is opened once and shared by all sessions; raises `BankError`.
 
     `trainer` carries out fix trials and decides what it runs (typed config edits, or code as well); without one the
-    fix row stays unscored. `harness_key` unseals `state` for connections that present it (see `access`).
+    fix row stays unscored. `harness_key` unseals `state` for connections that present it, `token` is asked of every
+    request, of apps that are mounted later too (see `access`). `app.state.service` is what its sessions share; `log`
+    is closed with the app.
     """
     bank = Bank(bank_path)
     use_steady_time()
-
-    def open_environment() -> MLOpsEnvironment:
-        return MLOpsEnvironment(bank, trainer, settings)
-
+    service = Service(trainer, max_sessions=max_sessions, idle_timeout_s=idle_timeout_s, log=log, worker=worker)
+    # A partial, not a function: OpenEnv reads the class behind it. Its name is what errors call it.
+    open_environment = partial(MLOpsEnvironment, bank, None, settings, service=service)
+    open_environment.__name__ = ENVIRONMENT_NAME  # type: ignore[attr-defined]
     app: FastAPI = create_app(
         open_environment,
         WireAction,
         MLOpsObservation,
         env_name=ENVIRONMENT_NAME,
-        concurrency_config=ConcurrencyConfig(max_concurrent_envs=max_sessions, session_timeout=SESSION_TIMEOUT_S),
+        concurrency_config=ConcurrencyConfig(max_concurrent_envs=max_sessions, session_timeout=idle_timeout_s),
         state_cls=MLOpsState,
     )
     app.title = "MLOps Pipeline Debugger"
+    app.state.service = service
+    add_status(app, service)
     app.add_middleware(FrameMiddleware)
-    app.add_middleware(HarnessKeyMiddleware, key=harness_key)
+    app.add_middleware(
+        AccessMiddleware, key=harness_key, token=token, rejected=partial(service.metrics.rejected, "unauthorized")
+    )
     app.add_exception_handler(DebuggerError, _bad_request)
     app.add_exception_handler(RequestValidationError, bad_request_body)
-    mount_mcp(app, bank, trainer, settings, max_sessions=max_sessions)
+    mount_mcp(app, bank, service.trainer, settings, max_sessions=max_sessions)
+    app.router.on_shutdown.append(service.close)
     return app
 
 
@@ -85,95 +107,14 @@ async def _bad_request(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_code=400)
 
 
-def server_config(app: FastAPI, host: str = "127.0.0.1", port: int = DEFAULT_PORT) -> uvicorn.Config:
-    """uvicorn on uvloop. Messages are small and local: compressing each costs more than it saves."""
-    return uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        loop="uvloop",
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-        ws_max_size=MAX_BODY_BYTES,
-        log_level="warning",
-        access_log=False,
-    )
-
-
-def serve(
-    host: str = "127.0.0.1",
-    port: int = DEFAULT_PORT,
-    *,
-    bank_path: Path | str | None = None,
-    harness_key: str | None = None,
-    max_sessions: int = DEFAULT_MAX_SESSIONS,
-    trial_workers: int = 1,
-    allow_code: bool = False,
-    settings: Settings | None = None,
-    tell: Callable[[str], object] = print,
-) -> None:
-    """Serve a bank (the starter bank when none is named) until interrupted; raises `BankError`.
-
-    Fixes are graded by training again, in the sandbox. Where this machine has none, config edits run with limits, and
-    code patches, a stranger's code, only with `allow_code`; they are left unscored otherwise. `tell` is told which.
-    """
-    trainer = AsyncTrials(workers=trial_workers, allow_code=allow_code)
-    tell(trainer.policy)
-    app = create_server_app(bank_path or starter_bank_path(), trainer, harness_key, max_sessions, settings)
-    # Not a `with` around the server: uvicorn ends by the signal that stopped it, and nothing after it would run.
-    app.router.on_shutdown.append(trainer.close)
-    run_app(app, host, port)
-
-
-def run_app(app: FastAPI, host: str, port: int) -> None:
-    """Serve an app until interrupted."""
-    with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(server_config(app, host, port)).run()
-
-
-@contextlib.contextmanager
-def local_server(app: FastAPI) -> Iterator[str]:
-    """The app on a free port of 127.0.0.1, served by a thread of this process; gives its URL.
-
-    Raises `EpisodeError` if it does not come up.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(server_config(app))
-        thread = threading.Thread(target=server.run, args=([listening],), name="openenv-server", daemon=True)
-        thread.start()
-        try:
-            _wait_until_started(server, thread)
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(_STOP_TIMEOUT_S)
-
-
-def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while not server.started:
-        if not thread.is_alive() or time.monotonic() > deadline:
-            raise EpisodeError(f"expected the server to start within {_START_TIMEOUT_S:.0f} s, it did not: see its log")
-        time.sleep(0.01)
-
-
 def app_from_environment() -> FastAPI:
-    """The app as the variables at the top of this module describe it; raises `BankError` and `EpisodeError`."""
-    max_sessions = _count("MLOPS_DEBUGGER_MAX_SESSIONS", DEFAULT_MAX_SESSIONS)
-    trainer = AsyncTrials(workers=_count("MLOPS_DEBUGGER_TRIAL_WORKERS", 1))
-    print(trainer.policy, flush=True)
-    bank_path = os.environ.get("MLOPS_DEBUGGER_BANK") or starter_bank_path()
-    app = create_server_app(bank_path, trainer, os.environ.get("MLOPS_DEBUGGER_HARNESS_KEY"), max_sessions)
-    app.router.on_shutdown.append(trainer.close)
-    return app
+    """The app as the variables at the top of this module describe it.
 
+    Raises `BankError`, and `EpisodeError` or `ServingError` for values that cannot be used.
+    """
+    from mlops_debugger.openenv.serving import open_app, serving_from_environment
 
-def _count(variable: str, default: int) -> int:
-    text = os.environ.get(variable) or str(default)
-    if not text.isdecimal() or int(text) < 1:
-        raise EpisodeError(f"expected {variable} to be a whole number from 1, found {text!r:.80}")
-    return int(text)
+    return open_app(serving_from_environment(), tell=partial(print, flush=True))
 
 
 def run_from_command_line(app: FastAPI) -> None:

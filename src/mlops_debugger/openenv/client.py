@@ -6,7 +6,7 @@
             result = client.step(MLOpsAction(action_type="read_config"))
 
 Without `.sync()` the same methods are awaited. A harness that was given the server's key passes it as `harness_key` and
-gets the full `state()`; anyone else finds its answer sealed.
+gets the full `state()`; anyone else finds its answer sealed. A server that asks for a bearer token gets it as `token`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from openenv.core.client_types import StepResult
 from openenv.core.env_client import EnvClient
 
 from mlops_debugger import contract
-from mlops_debugger.openenv.access import HARNESS_HEADER
+from mlops_debugger.openenv.access import HARNESS_HEADER, TOKEN_HEADER
 from mlops_debugger.openenv.models import MLOpsObservation, MLOpsState
 
 # A fix trial trains three models and may wait for others' trials.
@@ -30,10 +30,21 @@ class MLOpsClient(EnvClient[contract.MLOpsAction, MLOpsObservation, MLOpsState])
     `options` are those of OpenEnv's `EnvClient` (timeouts, `headers`, a `provider` that starts a container).
     """
 
-    def __init__(self, base_url: str | None = None, *, harness_key: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        harness_key: str | None = None,
+        token: str | None = None,
+        **options: Any,
+    ) -> None:
         options.setdefault("message_timeout_s", MESSAGE_TIMEOUT_S)
+        headers = dict(options.get("headers") or {})
         if harness_key is not None:
-            options["headers"] = {**(options.get("headers") or {}), HARNESS_HEADER: harness_key}
+            headers[HARNESS_HEADER] = harness_key
+        if token is not None:
+            headers[TOKEN_HEADER] = f"Bearer {token}"
+        options["headers"] = headers
         super().__init__(base_url, **options)
 
     def _step_payload(self, action: contract.MLOpsAction) -> dict[str, Any]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Any, TypedDict
 
 from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import EnvironmentMetadata
 
-from mlops_debugger import __version__
+from mlops_debugger import __version__, contract
 from mlops_debugger.bank import Bank
 from mlops_debugger.contract import MLOpsAction
-from mlops_debugger.environment import TASK_DESCRIPTION, TASKS, AsyncSession, Selector
+from mlops_debugger.environment import TASK_DESCRIPTION, TASKS, AsyncSession, Episode, Selector
 from mlops_debugger.environment.driver import AsyncTrainer, Settings
 from mlops_debugger.environment.tasks import SPLITS
-from mlops_debugger.errors import BankError, EpisodeError
+from mlops_debugger.errors import BankError, EpisodeError, ServingError
 from mlops_debugger.openenv.access import connection_is_trusted
+from mlops_debugger.openenv.metrics import INVALID
 from mlops_debugger.openenv.models import MLOpsObservation, MLOpsState, WireAction
+from mlops_debugger.openenv.service import Service
+from mlops_debugger.openenv.transcripts import Recording
 
 ENVIRONMENT_NAME = "mlops_pipeline_debugger"
 MAX_EPISODE_ID = 255
@@ -36,19 +40,34 @@ class TaskSpec(TypedDict):
 class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
     """Plays episodes of a bank. Fix trials go to `trainer`; without one the fix row stays unscored.
 
+    A server hands in its `service` instead, which has the trainer, counts what happens and keeps transcripts.
+
     The Task API's splits are those of the bank, and each split by task: `test` holds every scenario of the test split,
     `test/hard` its hard ones. Reset takes such a name as `split`, with an `index`.
     """
 
     SUPPORTS_CONCURRENT_SESSIONS = True
+    # OpenEnv gives each session a thread of its own otherwise. Nothing here needs one: reset and step are coroutines.
+    REQUIRES_SINGLE_THREAD_EXECUTOR = True
 
-    def __init__(self, bank: Bank, trainer: AsyncTrainer | None = None, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        bank: Bank,
+        trainer: AsyncTrainer | None = None,
+        settings: Settings | None = None,
+        *,
+        service: Service | None = None,
+    ) -> None:
         super().__init__()
         self._settings = settings or Settings()
-        self._session = AsyncSession(bank, trainer, self._settings)
+        self._service = service or Service(trainer)
+        self._session = AsyncSession(bank, self._service.trainer, self._settings)
+        self._recording: Recording | None = None
+        self._played = False
         self._selector = Selector(bank)
         self._last: MLOpsObservation | None = None
         self._closed = False
+        self._service.opened()
 
     async def reset_async(
         self,
@@ -66,34 +85,99 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
         Raises `EpisodeError` for bad values (the server answers with an error; a running episode goes on), and for
         `controls` from a connection without the harness key: it would tell whether there is a fault.
         """
+        try:
+            observation = await self._open(seed, episode_id, task_id, split, index, controls)
+        except EpisodeError:
+            self._service.metrics.rejected("bad_reset")
+            raise
+        self._last = MLOpsObservation.of(observation)
+        if not self._played:
+            self._played = True
+            self._service.metrics.sessions.inc()
+        if self._service.log is not None:
+            state = self._session.state()
+            self._recording = Recording(self._last, str(state.episode_id), state.seed)
+        return self._last
+
+    async def _open(
+        self,
+        seed: int | None,
+        episode_id: str | None,
+        task_id: str | None,
+        split: str | None,
+        index: int | None,
+        controls: bool | None,
+    ) -> contract.MLOpsObservation:
+        if self._closed:
+            raise EpisodeError(self._closed_words())
         if controls is not None and not connection_is_trusted():
             raise EpisodeError("controls needs the harness key: leave it out, or connect with the key")
         if episode_id is not None and not _is_episode_id(episode_id):
             raise EpisodeError(f"expected episode_id to be text of 1 to {MAX_EPISODE_ID} characters: choose another")
         name, task = _split_and_task(split, task_id)
         try:
-            observation = await self._session.reset(
+            return await self._session.reset(
                 seed=seed, task_id=task, split=name, index=index, controls=controls, episode_id=episode_id
             )
         except BankError as error:
             # Its words name files of this machine and a scenario: they are the operator's to read.
             _LOG.error("a scenario could not be read: %s", error)
+            self._service.metrics.troubled("bank")
             raise EpisodeError("expected a readable bank, found a damaged one: the operator's log says more") from None
-        self._last = MLOpsObservation.of(observation)
-        return self._last
 
     async def step_async(self, action: MLOpsAction, timeout_s: float | None = None, **_: object) -> MLOpsObservation:
-        """Carry an action out; a fix trial is awaited. Whatever goes wrong is told in the observation."""
+        """Carry an action out; a fix trial is awaited. Whatever goes wrong with it is told in the observation.
+
+        Raises `EpisodeError`, and loses the episode, where it ends and its transcript cannot be kept: the server
+        promised to, so a harness must not go on as if it had been.
+        """
+        started = time.perf_counter()
+        metrics, recording = self._service.metrics, self._recording
         try:
+            if self._closed:
+                raise EpisodeError(self._closed_words())
             problem = action.problem if isinstance(action, WireAction) else None
+            # Kept by hand: a reset while a trial is awaited opens another one.
+            episode = self._session.episode
             if problem is None:
                 observation = await self._session.step(action)
             else:
                 observation = self._session.reject(problem)
+                metrics.rejected("invalid_action")
         except EpisodeError as error:
+            metrics.rejected("nothing_to_step")
             return self._refusal(str(error))
-        self._last = MLOpsObservation.of(observation)
-        return self._last
+        self._last = told = MLOpsObservation.of(observation)
+        if recording is not None:
+            recording.add(action if problem is None else problem, told)
+        if told.done:
+            await self._end(episode, recording)
+        elif told.last_action_result.get("accepted") is False:
+            metrics.rejected("incomplete_diagnosis")
+        metrics.stepped(INVALID if problem is not None else action.action_type, time.perf_counter() - started)
+        return told
+
+    async def _end(self, episode: Episode, recording: Recording | None) -> None:
+        """Count a finished episode and keep its transcript."""
+        grade, service = episode.grade, self._service
+        service.metrics.ended(diagnosed=grade is not None)
+        if recording is None or service.log is None:
+            return
+        record = (
+            recording.finish(0.0, {}, ())
+            if grade is None
+            else recording.finish(grade.score, dict(grade.rows), grade.unscored)
+        )
+        try:
+            with service.answering():
+                await service.log.add(record)
+        except ServingError as error:
+            _LOG.error("a transcript was lost: %s", error)
+            service.metrics.troubled("transcripts")
+            raise EpisodeError(
+                "the episode is over, but its transcript could not be kept, so it does not count: "
+                "the operator's log says more; reset for another one"
+            ) from None
 
     def reset(self, seed: int | None = None, episode_id: str | None = None, **options: Any) -> MLOpsObservation:
         """`reset_async` for callers without an event loop."""
@@ -113,8 +197,10 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
 
     def close(self) -> None:
         """End the session. The server may do so while the client is still connected: later steps are refused."""
-        self._closed = True
-        self._session.close()
+        if not self._closed:
+            self._closed = True
+            self._session.close()
+            self._service.closed()
 
     def get_metadata(self) -> EnvironmentMetadata:
         return EnvironmentMetadata(
@@ -152,6 +238,12 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
             return self.num_tasks(split)
         except EpisodeError:
             return 0
+
+    def _closed_words(self) -> str:
+        return (
+            f"the session is closed: the server ends sessions that are idle for {self._service.idle_timeout_s:g} s, "
+            "and its episode is lost; connect again"
+        )
 
     def _refusal(self, error: str) -> MLOpsObservation:
         """Nothing to step: before reset, after the end, or in a closed session. It is over for the caller: done."""

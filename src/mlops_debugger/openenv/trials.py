@@ -1,4 +1,4 @@
-"""Fix trials off the event loop."""
+"""Fix trials off the event loop, and out of its process."""
 
 from __future__ import annotations
 
@@ -8,26 +8,30 @@ from types import TracebackType
 from typing import Self
 
 from mlops_debugger.grading import TrialRequest, TrialResult, Trials
+from mlops_debugger.grading.apart import TrialsApart
+
+TRIAL_NICE = 5
+"""Trainers give way: where cores are few, a step that takes a fraction of a millisecond goes before a training."""
 
 
 class AsyncTrials:
-    """Carries out trials in warm worker processes, each waited for by a thread; the event loop goes on meanwhile.
+    """Carries out trials in processes of their own (see `grading.apart`); the event loop goes on meanwhile.
 
     As many trials run at once as there are `workers`; others wait their turn. They run in the sandbox; what becomes of
     them where there is none, and what `allow_code` means there, is told by `Trials`. Use as a context manager.
     """
 
     def __init__(self, *, workers: int = 1, allow_code: bool = False) -> None:
-        self._trials = Trials(workers=workers, allow_code=allow_code)
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="trial")
+        self.workers = workers
+        self.policy = Trials(workers=workers, allow_code=allow_code).policy
+        """What becomes of fixes here, in a sentence for the operator."""
+        self._trials = TrialsApart(workers=workers, allow_code=allow_code, nice=TRIAL_NICE)
+        self._sender = ThreadPoolExecutor(1, thread_name_prefix="trial")
 
     async def __call__(self, request: TrialRequest) -> TrialResult:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._trials.run, request)
-
-    @property
-    def policy(self) -> str:
-        """What becomes of fixes here, in a sentence for the operator."""
-        return self._trials.policy
+        # Starting the process and sending a scenario takes milliseconds, which the event loop does not have.
+        sent = await asyncio.get_running_loop().run_in_executor(self._sender, self._trials.submit, request)
+        return await asyncio.wrap_future(sent)
 
     def __enter__(self) -> Self:
         return self
@@ -38,6 +42,6 @@ class AsyncTrials:
         self.close()
 
     def close(self) -> None:
-        """Stop the workers; trials that wait are dropped."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Stop the workers; trials that are not over fail."""
+        self._sender.shutdown(wait=False, cancel_futures=True)
         self._trials.close()

@@ -1,0 +1,104 @@
+"""What a server counts, for Prometheus.
+
+No label says anything of a scenario: not its project, fault, tier, split, score or length, and nothing that a client
+chose. Label values come from fixed lists, so that their number is bounded and nobody learns from `/metrics` what
+somebody else plays.
+
+With several workers the counts of all are added up (`PROMETHEUS_MULTIPROC_DIR`, which `workers` sets for its
+processes, is Prometheus' own name for that): whichever worker answers, the answer is the server's.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from mlops_debugger.contract import ACTION_TYPES
+
+MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+INVALID = "invalid"
+Reject = Literal["invalid_action", "incomplete_diagnosis", "nothing_to_step", "bad_reset", "unauthorized", "capacity"]
+REJECTS: tuple[Reject, ...] = (
+    "invalid_action", "incomplete_diagnosis", "nothing_to_step", "bad_reset", "unauthorized", "capacity",
+)  # fmt: skip
+Trouble = Literal["trial", "bank", "transcripts"]
+TROUBLES: tuple[Trouble, ...] = ("trial", "bank", "transcripts")
+Outcome = Literal["completed", "refused", "infrastructure", "cancelled"]
+OUTCOMES: tuple[Outcome, ...] = ("completed", "refused", "infrastructure", "cancelled")
+_STEP_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
+_DIAGNOSIS_SECONDS = (0.001, 0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+
+class Metrics:
+    """The counts of one server process; cheap enough for every step (two locked additions)."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"mlops_debugger_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"mlops_debugger_{name}", text, registry=registry, multiprocess_mode="livesum")
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"mlops_debugger_{name}", text, buckets=buckets, registry=registry)
+
+        self.sessions_open = gauge("sessions_open", "Sessions that are connected")
+        self.sessions = counter("sessions", "Sessions that opened at least one episode")
+        self.episodes = counter("episodes", "Episodes that ended, by how: with a diagnosis, or out of steps", "end")
+        self.trials_running = gauge("trials_running", "Fix trials that are being run")
+        self.trials_waiting = gauge("trials_waiting", "Fix trials that wait for a trainer")
+        self.trial_seconds = histogram(
+            "trial_seconds", "Seconds from a diagnosis to the end of its trial, waiting included", _DIAGNOSIS_SECONDS
+        )
+        self._query_seconds = histogram(
+            "step_seconds", "Seconds to answer a step other than a diagnosis", _STEP_SECONDS
+        )
+        self._diagnosis_seconds = histogram(
+            "diagnosis_seconds", "Seconds to answer a diagnosis, the trial of its fix included", _DIAGNOSIS_SECONDS
+        )
+        steps = counter("steps", "Steps, by action type", "action_type")
+        rejects = counter("rejects", "What was turned away, by reason", "reason")
+        troubles = counter("infrastructure_errors", "Failures that are the server's own, by what failed", "kind")
+        trials = counter("trials", "Fix trials, by how they ended", "outcome")
+        # Children are made here: looking one up at every step would cost more than counting.
+        self._steps = {kind: steps.labels(kind) for kind in (*ACTION_TYPES, INVALID)}
+        self._rejects = {reason: rejects.labels(reason) for reason in REJECTS}
+        self._troubles = {kind: troubles.labels(kind) for kind in TROUBLES}
+        self._trials = {outcome: trials.labels(outcome) for outcome in OUTCOMES}
+        self._ends = {True: self.episodes.labels("diagnosis"), False: self.episodes.labels("out_of_steps")}
+
+    def stepped(self, action_type: str, seconds: float) -> None:
+        """A step was answered."""
+        self._steps[action_type].inc()
+        timed = self._diagnosis_seconds if action_type == "submit_diagnosis" else self._query_seconds
+        timed.observe(seconds)
+
+    def rejected(self, reason: Reject) -> None:
+        self._rejects[reason].inc()
+
+    def troubled(self, kind: Trouble) -> None:
+        self._troubles[kind].inc()
+
+    def tried(self, outcome: Outcome, seconds: float) -> None:
+        """A trial ended."""
+        self._trials[outcome].inc()
+        self.trial_seconds.observe(seconds)
+        if outcome == "infrastructure":
+            self.troubled("trial")
+
+    def ended(self, *, diagnosed: bool) -> None:
+        """An episode ended."""
+        self._ends[diagnosed].inc()
+
+    def text(self) -> bytes:
+        """In Prometheus' text format: of this process, or of all workers together where there are several."""
+        if not os.environ.get(MULTIPROCESS_VARIABLE):
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
