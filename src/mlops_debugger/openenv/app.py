@@ -6,7 +6,7 @@ Settings for those who start it without the command line of `mlops-debugger` are
     MLOPS_DEBUGGER_HARNESS_KEY    whoever presents it sees the answer in `state`; nobody does when unset
     MLOPS_DEBUGGER_MAX_SESSIONS   how many connections may play at once; 64 when unset
     MLOPS_DEBUGGER_TRIAL_WORKERS  how many fix trials may run at once; 1 when unset
-    ENABLE_WEB_INTERFACE          OpenEnv's own: serves its web page at /web
+    ENABLE_WEB_INTERFACE          OpenEnv's own: serves its web page at /web, with an episode for every visitor
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from openenv.core.env_server.http_server import create_app
+from openenv.core.env_server.http_server import create_fastapi_app
 from openenv.core.env_server.types import ConcurrencyConfig
 
 from mlops_debugger.bank import Bank, starter_bank_path
 from mlops_debugger.environment.driver import AsyncTrainer, Settings
 from mlops_debugger.errors import DebuggerError, EpisodeError
+from mlops_debugger.openenv import web_page_wanted
 from mlops_debugger.openenv.access import HarnessKeyMiddleware
 from mlops_debugger.openenv.environment import ENVIRONMENT_NAME, MLOpsEnvironment
 from mlops_debugger.openenv.models import MLOpsObservation, MLOpsState, WireAction
@@ -50,18 +51,20 @@ def create_server_app(
     harness_key: str | None = None,
     max_sessions: int = DEFAULT_MAX_SESSIONS,
     settings: Settings | None = None,
+    web: bool | None = None,
 ) -> FastAPI:
     """The app, on a bank that is opened once and shared by all sessions; raises `BankError`.
 
     `trainer` carries out fix trials and decides what it runs (typed config edits, or code as well); without one the
-    fix row stays unscored. `harness_key` unseals `state` for connections that present it (see `access`).
+    fix row stays unscored. `harness_key` unseals `state` for connections that present it (see `access`). `web` serves
+    the page at /web (see `page`), which needs gradio; OpenEnv's variable decides when it is not given.
     """
     bank = Bank(bank_path)
 
     def open_environment() -> MLOpsEnvironment:
         return MLOpsEnvironment(bank, trainer, settings)
 
-    app: FastAPI = create_app(
+    app: FastAPI = create_fastapi_app(
         open_environment,
         WireAction,
         MLOpsObservation,
@@ -69,6 +72,10 @@ def create_server_app(
         concurrency_config=ConcurrencyConfig(max_concurrent_envs=max_sessions, session_timeout=SESSION_TIMEOUT_S),
         state_cls=MLOpsState,
     )
+    if web_page_wanted() if web is None else web:
+        from mlops_debugger.openenv.page import mount
+
+        app = mount(app, open_environment, max_sessions)
     app.title = "MLOps Pipeline Debugger"
     app.add_middleware(HarnessKeyMiddleware, key=harness_key)
     app.add_exception_handler(DebuggerError, _bad_request)

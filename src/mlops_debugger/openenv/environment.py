@@ -17,7 +17,11 @@ from mlops_debugger.environment.driver import AsyncTrainer, Settings
 from mlops_debugger.environment.tasks import SPLITS
 from mlops_debugger.errors import BankError, EpisodeError
 from mlops_debugger.openenv.access import connection_is_trusted
+from mlops_debugger.openenv.drawing import draw
 from mlops_debugger.openenv.models import MLOpsObservation, MLOpsState, WireAction
+from mlops_debugger.openenv.rubric import DiagnosisRubric
+from mlops_debugger.openenv.suggestions import suggest
+from mlops_debugger.openenv.trail import Step, Trail
 
 ENVIRONMENT_NAME = "mlops_pipeline_debugger"
 MAX_EPISODE_ID = 255
@@ -38,16 +42,21 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
 
     The Task API's splits are those of the bank, and each split by task: `test` holds every scenario of the test split,
     `test/hard` its hard ones. Reset takes such a name as `split`, with an `index`.
+
+    `rubric` has the rows of the grade as named children; they have scores after an accepted diagnosis (see `rubric`).
+    `render_web` and `web_actions` are what OpenEnv's web page asks for (see `page`).
     """
 
     SUPPORTS_CONCURRENT_SESSIONS = True
 
     def __init__(self, bank: Bank, trainer: AsyncTrainer | None = None, settings: Settings | None = None) -> None:
-        super().__init__()
+        self._rubric = DiagnosisRubric()
+        super().__init__(rubric=self._rubric)
         self._settings = settings or Settings()
         self._session = AsyncSession(bank, trainer, self._settings)
         self._selector = Selector(bank)
         self._last: MLOpsObservation | None = None
+        self._trail: Trail = []
         self._closed = False
 
     async def reset_async(
@@ -78,11 +87,14 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
             # Its words name files of this machine and a scenario: they are the operator's to read.
             _LOG.error("a scenario could not be read: %s", error)
             raise EpisodeError("expected a readable bank, found a damaged one: the operator's log says more") from None
+        self._rubric.reset()
+        self._trail = []
         self._last = MLOpsObservation.of(observation)
         return self._last
 
     async def step_async(self, action: MLOpsAction, timeout_s: float | None = None, **_: object) -> MLOpsObservation:
         """Carry an action out; a fix trial is awaited. Whatever goes wrong is told in the observation."""
+        trail = self._trail
         try:
             problem = action.problem if isinstance(action, WireAction) else None
             if problem is None:
@@ -91,8 +103,13 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
                 observation = self._session.reject(problem)
         except EpisodeError as error:
             return self._refusal(str(error))
-        self._last = MLOpsObservation.of(observation)
-        return self._last
+        told = MLOpsObservation.of(observation)
+        if trail is self._trail:  # else a reset came while the trial ran, and this is the last episode's answer
+            trail.append(Step(told.step_count, action, told.last_action_result))
+            self._last = told
+            if told.done:
+                self._rubric(action, told)
+        return told
 
     def reset(self, seed: int | None = None, episode_id: str | None = None, **options: Any) -> MLOpsObservation:
         """`reset_async` for callers without an event loop."""
@@ -109,6 +126,14 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
             return MLOpsState.empty(self._settings.max_steps).sealed()
         state = MLOpsState.of(self._session.state())
         return state if connection_is_trusted() else state.sealed()
+
+    def render_web(self, observation: dict[str, Any]) -> str | None:
+        """The episode as HTML, for OpenEnv's web page: what was shown so far, and nothing that was not."""
+        return draw(observation, self._trail)
+
+    def web_actions(self, observation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        """Next actions that an engineer would think of, as (label, action) pairs; none when the episode is over."""
+        return suggest(observation, self._trail)
 
     def close(self) -> None:
         """End the session. The server may do so while the client is still connected: later steps are refused."""
