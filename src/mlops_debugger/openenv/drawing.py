@@ -50,6 +50,8 @@ def draw(observation: Mapping[str, Any], trail: Trail) -> str:
         *_findings(trail),
         *_folder(observation, trail),
         *_steps(trail),
+        "<details><summary>The task in full: actions, categories, fix language, scoring</summary>",
+        f"<pre>{text(observation.get('task_description', ''))}</pre></details>",
         "</div>",
     ]
     return "".join(parts)
@@ -154,7 +156,7 @@ def _listing(step: Step) -> str:
         shown = "" if number is None else str(number)
         rows.append(f'<tr{_level(step, line)}><td class="n">{shown}</td><td>{text(line) or "&nbsp;"}</td></tr>')
         number = None if number is None else number + 1
-    return f'<div class="listing"><table>{"".join(rows)}</table></div>'
+    return f'<div class="listing"><table class="lines">{"".join(rows)}</table></div>'
 
 
 def _level(step: Step, line: str) -> str:
