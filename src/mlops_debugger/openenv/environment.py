@@ -179,7 +179,8 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
 
     def _refusal(self, error: str) -> MLOpsObservation:
         """Nothing to step: before reset, after the end, or in a closed session. It is over for the caller: done."""
-        told = {"last_action_result": {"error": error}, "messages": [error], "done": True, "reward": 0.0}
+        answer: dict[str, Any] = {"error": error, "closed": True} if self._closed else {"error": error}
+        told = {"last_action_result": answer, "messages": [error], "done": True, "reward": 0.0}
         if self._last is not None:
             return self._last.model_copy(update={**told, "metadata": {}})
         return MLOpsObservation(
@@ -189,7 +190,7 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
             run_summary={},
             available_artifacts=[],
             max_steps=self._settings.max_steps,
-            last_action_result={"error": error},
+            last_action_result=answer,
             messages=[error],
             done=True,
             reward=0.0,
