@@ -25,12 +25,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from mlops_debugger import pictures
 from mlops_debugger.checks import VERDICTS
 from mlops_debugger.cli import app
 from mlops_debugger.contract import MLOpsAction
 from mlops_debugger.environment import OwnSession
 from mlops_debugger.errors import IntakeError
-from mlops_debugger.intake import Diagnosis, _blocks, _files, _parquet, _svg, _wire, diagnose, html, read_run
+from mlops_debugger.intake import Diagnosis, _blocks, _files, _parquet, _wire, diagnose, html, read_run
 from mlops_debugger.intake._episode import own_case
 from mlops_debugger.intake.readers import arrays as npz
 
@@ -560,6 +561,6 @@ def test_dates_of_any_year(tmp_path: Path) -> None:
 def test_pictures_of_numbers_beyond_all_bounds() -> None:
     largest = np.finfo(float).max
     for values in ([1.0, largest], [largest, 1e-320], [-largest, largest], [np.nan, np.inf, 2.0], [0.0, 0.0]):
-        for picture in (_svg.curves, _svg.histogram):
+        for picture in (pictures.curves, pictures.histogram):
             drawn = picture([("a", np.array(values))])
             assert "<svg" in drawn and "nan" not in drawn and "inf" not in drawn

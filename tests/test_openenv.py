@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -484,57 +481,3 @@ def test_importing_the_adapter_leaves_gradio_alone() -> None:
         "import importlib.util; assert importlib.util.find_spec('gradio')"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT)
-
-
-def run_openenv(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "openenv.cli", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-
-
-def test_openenv_validates_the_repository(tmp_path: Path) -> None:
-    """As `openenv push` would stage it. (Validation fails if a file changes meanwhile, as caches of tests do.)"""
-    staged = tmp_path / "repository"
-    shutil.copytree(ROOT, staged, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "reports"))
-    answer = run_openenv("validate", "--level", "static", "--json", folder=staged)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert json.loads(answer.stdout)["verdict"] == "pass"
-
-
-def test_repository_has_what_openenv_push_requires() -> None:
-    from openenv.cli._cli_utils import validate_env_structure
-
-    validate_env_structure(ROOT)
-
-
-def test_openenv_validates_the_server_that_its_tools_start(bank_path: Path) -> None:
-    """`python -m server.app`, as the container starts it, meets all six criteria and plays."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "MLOPS_DEBUGGER_BANK": str(bank_path)}
-    command = [sys.executable, "-m", "server.app", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as server:
-        try:
-            address = f"http://127.0.0.1:{port}"
-            wait_for(lambda: httpx.get(f"{address}/health").status_code == 200)
-            answer = run_openenv("validate", "--url", address, "--json")
-            report = json.loads(answer.stdout)
-            assert answer.returncode == 0 and report["passed"]
-            assert report["summary"]["passed_count"] == report["summary"]["total_count"] == 6
-            with GenericEnvClient(address).sync() as session:
-                session.reset(seed=1)
-                assert session.step({"action_type": "read_config"}).observation["step_count"] == 1
-        finally:
-            server.terminate()
-
-
-def wait_for(ready: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if ready():
-                return
-        except httpx.TransportError:
-            pass
-        assert time.monotonic() < deadline, "the server did not come up"
-        time.sleep(0.1)

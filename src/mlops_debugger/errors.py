@@ -16,6 +16,13 @@
     ├── EpisodeError          the driver of an episode used it wrongly (step before reset, step after done)
     ├── AgentError            an agent cannot go on with its episode, for reasons that are its own: it scores 0
     ├── ServingError          a server cannot start, or cannot keep what it promised: keys, limits, workers, logs
+    ├── SessionError          a session with a server failed; its episode is gone (a ConnectionError, too)
+    │   ├── ServerGoneError       nothing answers at the address, or the server went away in mid-session
+    │   ├── CapacityError         the server plays as many sessions as it may
+    │   ├── SessionClosedError    the server closed this session: idle for too long, or by its operator
+    │   ├── RefusedError          the server does not let this connection in (a token, a wrong address)
+    │   ├── MessageTooLargeError  a message is larger than the other side reads
+    │   └── NoAnswerError         the server took longer than this client waits (a TimeoutError, too)
     └── EvaluationError       an evaluation cannot start or continue
 
 Each message names what was expected, what was found and what to do. A run that crashes is *not* an error: it is a
@@ -91,3 +98,31 @@ class ServingError(DebuggerError):
 
 class EvaluationError(DebuggerError):
     """An evaluation cannot start or continue."""
+
+
+class SessionError(DebuggerError, ConnectionError):
+    """A session with a server failed, and its episode is gone; `reset` opens another session where that can help."""
+
+
+class ServerGoneError(SessionError):
+    """Nothing answers at the address, or the server went away in mid-session."""
+
+
+class CapacityError(SessionError, RuntimeError):
+    """The server plays as many sessions as it may. (A RuntimeError too: OpenEnv's client raises one.)"""
+
+
+class SessionClosedError(SessionError):
+    """The server closed this session: idle for too long, or by its operator."""
+
+
+class RefusedError(SessionError):
+    """The server does not let this connection in."""
+
+
+class MessageTooLargeError(SessionError):
+    """A message is larger than the other side reads."""
+
+
+class NoAnswerError(SessionError, TimeoutError):
+    """The server took longer than this client waits."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mlops_debugger import pictures
 from mlops_debugger.checks import RunView
 from mlops_debugger.errors import IntakeError
-from mlops_debugger.intake import _svg
 from mlops_debugger.intake._diagnose import Diagnosis
 from mlops_debugger.intake._sources import printable
 
@@ -112,16 +112,16 @@ def _curve_pictures(view: RunView) -> Iterator[tuple[str, str]]:
         there = [(label, view.arrays[name].ravel()) for name, label in series if name in view.arrays]
         metric = view.meta.get("metric")
         said = f"{caption} ({metric})" if caption == "Validation metric" and isinstance(metric, str) else caption
-        yield printable(f"{said} by epoch"), _svg.curves(there)
+        yield printable(f"{said} by epoch"), pictures.curves(there)
     steps = view.arrays.get("step.loss")
     if steps is not None and steps.size > 1:
-        yield "Training loss as it was logged", _svg.curves([("train", steps.ravel())])
+        yield "Training loss as it was logged", pictures.curves([("train", steps.ravel())])
 
 
 def _distribution_pictures(view: RunView) -> Iterator[tuple[str, str]]:
     for what, caption in (("target", "Targets"), ("prediction", "Predictions")):
         parts = [(s, v.ravel()) for s in _SPLITS if (v := view.arrays.get(f"{s}.{what}")) is not None]
-        yield f"{caption} by split, in shares", _svg.histogram(parts)
+        yield f"{caption} by split, in shares", pictures.histogram(parts)
     rows = {split: values for split in _SPLITS if (values := view.arrays.get(f"{split}.features")) is not None}
     widths = {values.shape[1] for values in rows.values() if values.ndim == 2}
     if len(rows) < 2 or len(widths) != 1 or view.meta.get("kind") in ("image", "text"):
@@ -130,7 +130,7 @@ def _distribution_pictures(view: RunView) -> Iterator[tuple[str, str]]:
         named = view.meta.get("feature_names")
         listed = isinstance(named, list | tuple) and len(named) == next(iter(widths))
         name = str(named[column]) if listed and named is not None else f"feature {column}"
-        yield printable(f"{name} by split, in shares"), _svg.histogram([(s, v[:, column]) for s, v in rows.items()])
+        yield printable(f"{name} by split, in shares"), pictures.histogram([(s, v[:, column]) for s, v in rows.items()])
 
 
 def _most_changed(rows: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]) -> list[int]:

@@ -8,7 +8,7 @@ Settings for those who start it without the command line of `mlops-debugger` are
     MLOPS_DEBUGGER_MAX_SESSIONS   how many connections may play at once; 512 when unset
     MLOPS_DEBUGGER_TRIAL_WORKERS  how many fix trials may run at once; 1 when unset
     MLOPS_DEBUGGER_TRANSCRIPTS    a folder in which finished episodes are kept; they are not when unset
-    ENABLE_WEB_INTERFACE          OpenEnv's own: serves its web page at /web
+    ENABLE_WEB_INTERFACE          OpenEnv's own: serves its web page at /web, with an episode for every visitor
 
 The two secrets may stand in files that MLOPS_DEBUGGER_HARNESS_KEY_FILE and MLOPS_DEBUGGER_TOKEN_FILE name.
 """
@@ -22,13 +22,14 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from openenv.core.env_server.http_server import create_app
+from openenv.core.env_server.http_server import create_fastapi_app
 from openenv.core.env_server.types import ConcurrencyConfig
 
 from mlops_debugger.adapters.mcp import mount_mcp
 from mlops_debugger.bank import Bank
 from mlops_debugger.environment.driver import AsyncTrainer, Settings
 from mlops_debugger.errors import DebuggerError
+from mlops_debugger.openenv import web_page_wanted
 from mlops_debugger.openenv.access import AccessMiddleware
 from mlops_debugger.openenv.environment import ENVIRONMENT_NAME, MLOpsEnvironment
 from mlops_debugger.openenv.frames import FrameMiddleware, bad_request_body, use_steady_time
@@ -66,13 +67,15 @@ def create_server_app(
     idle_timeout_s: float = SESSION_TIMEOUT_S,
     log: TranscriptLog | None = None,
     worker: tuple[int, int] = (1, 1),
+    web: bool | None = None,
 ) -> FastAPI:
     """The app, on a bank that is opened once and shared by all sessions; raises `BankError`.
 
     `trainer` carries out fix trials and decides what it runs (typed config edits, or code as well); without one the
     fix row stays unscored. `harness_key` unseals `state` for connections that present it, `token` is asked of every
     request, of apps that are mounted later too (see `access`). `app.state.service` is what its sessions share; `log`
-    is closed with the app.
+    is closed with the app. `web` serves the page at /web (see `page`), which needs gradio; OpenEnv's variable decides
+    when it is not given.
     """
     bank = Bank(bank_path)
     use_steady_time()
@@ -80,7 +83,7 @@ def create_server_app(
     # A partial, not a function: OpenEnv reads the class behind it. Its name is what errors call it.
     open_environment = partial(MLOpsEnvironment, bank, None, settings, service=service)
     open_environment.__name__ = ENVIRONMENT_NAME  # type: ignore[attr-defined]
-    app: FastAPI = create_app(
+    app: FastAPI = create_fastapi_app(
         open_environment,
         WireAction,
         MLOpsObservation,
@@ -88,6 +91,10 @@ def create_server_app(
         concurrency_config=ConcurrencyConfig(max_concurrent_envs=max_sessions, session_timeout=idle_timeout_s),
         state_cls=MLOpsState,
     )
+    if web_page_wanted() if web is None else web:
+        from mlops_debugger.openenv.page import mount
+
+        app = mount(app, open_environment, max_sessions)
     app.title = "MLOps Pipeline Debugger"
     app.state.service = service
     add_status(app, service)

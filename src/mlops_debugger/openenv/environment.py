@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any, TypedDict
+from typing import Any
 
 from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import EnvironmentMetadata
@@ -13,14 +13,18 @@ from openenv.core.env_server.types import EnvironmentMetadata
 from mlops_debugger import __version__, contract
 from mlops_debugger.bank import Bank
 from mlops_debugger.contract import MLOpsAction
-from mlops_debugger.environment import TASK_DESCRIPTION, TASKS, AsyncSession, Episode, Selector
+from mlops_debugger.environment import TASK_DESCRIPTION, AsyncSession, Episode, Selector
 from mlops_debugger.environment.driver import AsyncTrainer, Settings
-from mlops_debugger.environment.tasks import SPLITS
 from mlops_debugger.errors import BankError, EpisodeError, ServingError
 from mlops_debugger.openenv.access import connection_is_trusted
+from mlops_debugger.openenv.banktasks import BankTasks, split_and_task
+from mlops_debugger.openenv.drawing import draw
 from mlops_debugger.openenv.metrics import INVALID
 from mlops_debugger.openenv.models import MLOpsObservation, MLOpsState, WireAction
+from mlops_debugger.openenv.rubric import DiagnosisRubric
 from mlops_debugger.openenv.service import Service
+from mlops_debugger.openenv.suggestions import suggest
+from mlops_debugger.openenv.trail import Step, Trail
 from mlops_debugger.openenv.transcripts import Recording
 
 ENVIRONMENT_NAME = "mlops_pipeline_debugger"
@@ -28,22 +32,16 @@ MAX_EPISODE_ID = 255
 _LOG = logging.getLogger(__name__)
 
 
-class TaskSpec(TypedDict):
-    """A task of OpenEnv's Task API: what to pass to reset, and nothing about the scenario."""
-
-    id: str
-    split: str
-    index: int
-    task_id: str
-
-
-class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
+class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
     """Plays episodes of a bank. Fix trials go to `trainer`; without one the fix row stays unscored.
 
     A server hands in its `service` instead, which has the trainer, counts what happens and keeps transcripts.
 
     The Task API's splits are those of the bank, and each split by task: `test` holds every scenario of the test split,
     `test/hard` its hard ones. Reset takes such a name as `split`, with an `index`.
+
+    `rubric` has the rows of the grade as named children; they have scores after an accepted diagnosis (see `rubric`).
+    `render_web` and `web_actions` are what OpenEnv's web page asks for (see `page`).
     """
 
     SUPPORTS_CONCURRENT_SESSIONS = True
@@ -58,7 +56,8 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
         *,
         service: Service | None = None,
     ) -> None:
-        super().__init__()
+        self._rubric = DiagnosisRubric()
+        super().__init__(rubric=self._rubric)
         self._settings = settings or Settings()
         self._service = service or Service(trainer)
         self._session = AsyncSession(bank, self._service.trainer, self._settings)
@@ -66,6 +65,7 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
         self._played = False
         self._selector = Selector(bank)
         self._last: MLOpsObservation | None = None
+        self._trail: Trail = []
         self._closed = False
         self._service.opened()
 
@@ -91,6 +91,8 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
             self._service.metrics.rejected("bad_reset")
             raise
         self._last = MLOpsObservation.of(observation)
+        self._rubric.reset()
+        self._trail = []
         if not self._played:
             self._played = True
             self._service.metrics.sessions.inc()
@@ -114,7 +116,7 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
             raise EpisodeError("controls needs the harness key: leave it out, or connect with the key")
         if episode_id is not None and not _is_episode_id(episode_id):
             raise EpisodeError(f"expected episode_id to be text of 1 to {MAX_EPISODE_ID} characters: choose another")
-        name, task = _split_and_task(split, task_id)
+        name, task = split_and_task(split, task_id)
         try:
             return await self._session.reset(
                 seed=seed, task_id=task, split=name, index=index, controls=controls, episode_id=episode_id
@@ -132,7 +134,7 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
         promised to, so a harness must not go on as if it had been.
         """
         started = time.perf_counter()
-        metrics, recording = self._service.metrics, self._recording
+        metrics, recording, trail = self._service.metrics, self._recording, self._trail
         try:
             if self._closed:
                 raise EpisodeError(self._closed_words())
@@ -147,7 +149,12 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
         except EpisodeError as error:
             metrics.rejected("nothing_to_step")
             return self._refusal(str(error))
-        self._last = told = MLOpsObservation.of(observation)
+        told = MLOpsObservation.of(observation)
+        if trail is self._trail:  # else a reset came while the trial ran, and this is the last episode's answer
+            trail.append(Step(told.step_count, action, told.last_action_result))
+            self._last = told
+            if told.done:
+                self._rubric(action, told)
         if recording is not None:
             recording.add(action if problem is None else problem, told)
         if told.done:
@@ -195,6 +202,14 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
         state = MLOpsState.of(self._session.state())
         return state if connection_is_trusted() else state.sealed()
 
+    def render_web(self, observation: dict[str, Any]) -> str | None:
+        """The episode as HTML, for OpenEnv's web page: what was shown so far, and nothing that was not."""
+        return draw(observation, self._trail)
+
+    def web_actions(self, observation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        """Next actions that an engineer would think of, as (label, action) pairs; none when the episode is over."""
+        return suggest(observation, self._trail)
+
     def close(self) -> None:
         """End the session. The server may do so while the client is still connected: later steps are refused."""
         if not self._closed:
@@ -209,36 +224,6 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
             version=__version__,
         )
 
-    def list_splits(self) -> list[dict[str, str]]:
-        """The splits, then each by task; those without a scenario are left out."""
-        names = [*SPLITS, *(f"{split}/{task}" for split in SPLITS for task in TASKS if task != "mixed")]
-        return [{"name": name, "type": name.partition("/")[0]} for name in names if self._count(name)]
-
-    def num_tasks(self, split: str) -> int:
-        name, task = _split_and_task(split, None)
-        return len(self._selector.pool(split=name or "train", task_id=task))
-
-    def get_task(self, split: str, index: int) -> TaskSpec:
-        """Raises `IndexError` out of range, as the Task API wants."""
-        if not 0 <= index < self.num_tasks(split):
-            raise IndexError(f"expected an index from 0 to {self.num_tasks(split) - 1} in split {split}, found {index}")
-        return self.get_task_range(split, index, index + 1)[0]
-
-    def list_tasks(self, split: str) -> list[TaskSpec]:
-        return self.get_task_range(split)
-
-    def get_task_range(self, split: str, start: int | None = None, stop: int | None = None) -> list[TaskSpec]:
-        """The tasks in [start, stop), bounds read as in a Python slice."""
-        _, task = _split_and_task(split, None)
-        indices = range(self.num_tasks(split))[slice(start, stop)]
-        return [TaskSpec(id=f"{split}-{index}", split=split, index=index, task_id=task) for index in indices]
-
-    def _count(self, split: str) -> int:
-        try:
-            return self.num_tasks(split)
-        except EpisodeError:
-            return 0
-
     def _closed_words(self) -> str:
         return (
             f"the session is closed: the server ends sessions that are idle for {self._service.idle_timeout_s:g} s, "
@@ -247,7 +232,8 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
 
     def _refusal(self, error: str) -> MLOpsObservation:
         """Nothing to step: before reset, after the end, or in a closed session. It is over for the caller: done."""
-        told = {"last_action_result": {"error": error}, "messages": [error], "done": True, "reward": 0.0}
+        answer: dict[str, Any] = {"error": error, "closed": True} if self._closed else {"error": error}
+        told = {"last_action_result": answer, "messages": [error], "done": True, "reward": 0.0}
         if self._last is not None:
             return self._last.model_copy(update={**told, "metadata": {}})
         return MLOpsObservation(
@@ -257,7 +243,7 @@ class MLOpsEnvironment(Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
             run_summary={},
             available_artifacts=[],
             max_steps=self._settings.max_steps,
-            last_action_result={"error": error},
+            last_action_result=answer,
             messages=[error],
             done=True,
             reward=0.0,
@@ -271,13 +257,3 @@ def _is_episode_id(value: object) -> bool:
         and 0 < len(value) <= MAX_EPISODE_ID
         and not any("\ud800" <= character <= "\udfff" for character in value)
     )
-
-
-def _split_and_task(split: str | None, task_id: str | None) -> tuple[str | None, str]:
-    """The bank's split and the task that a split's name and a task's mean together."""
-    if not isinstance(split, str):
-        return split, task_id or "mixed"
-    name, slash, task = split.partition("/")
-    if slash and task_id not in (None, task):
-        raise EpisodeError(f"split {split!r:.80} names a task, task_id another, {task_id!r:.80}: leave one out")
-    return name, task if slash else task_id or "mixed"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Series = Sequence[tuple[str, NDArray[np.float64]]]
 
 _WIDTH, _HEIGHT = 340, 210
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 10, 24, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 10, 24, 28
 _COLOURS = ("#1f6feb", "#c2410c", "#15803d")
 _MAX_POINTS = 400
 _BINS = 24
