@@ -27,8 +27,9 @@ from mlops_debugger.cli import app
 from mlops_debugger.contract import ACTION_TYPES, MLOpsAction, MLOpsObservation
 from mlops_debugger.environment import Session
 from mlops_debugger.errors import AgentError, EvaluationError
-from mlops_debugger.evaluation import TRANSCRIPTS, Plan, Room, Transcript, evaluate, summarise, write_report
+from mlops_debugger.evaluation import TRANSCRIPTS, Plan, Room, Transcript, evaluate, summarise
 from mlops_debugger.evaluation.records import read_transcripts
+from mlops_debugger.evaluation.report import markdown
 from mlops_debugger.evaluation.terminal import summary_table
 from mlops_debugger.openenv.app import create_server_app, local_server
 from mlops_debugger.tools import TOOLS
@@ -500,7 +501,7 @@ def finished(usage: Usage | None, number: int) -> Transcript:
     )  # fmt: skip
 
 
-def test_reports_tell_tokens_and_cost(tmp_path: Path) -> None:
+def test_reports_tell_tokens_and_cost() -> None:
     used = [Usage("m", 3, 1, 2000, 500, 100, 0, 0.25), Usage("m", 5, 0, 4000, 0, 300, 1, 0.75)]
     summary = summarise(
         [finished(item, number) for number, item in enumerate(used)],
@@ -508,7 +509,7 @@ def test_reports_tell_tokens_and_cost(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (summary.mean_tokens, summary.mean_cost) == (3200.0, 0.5)
     assert summary.usage == {"m": Usage("m", 8, 1, 6000, 500, 400, 1, 1.0)}
-    page = write_report(summary, tmp_path)[1].read_text()
+    page = markdown(summary)
     assert "| steps | tokens | cost |" in page and "| 3,200 | 0.5 |" in page
     assert "m: 8 requests and 1 retries, 6,000 prompt tokens" in page and "1 answers told no tokens" in page
     console = Console(width=120)
@@ -518,10 +519,10 @@ def test_reports_tell_tokens_and_cost(tmp_path: Path) -> None:
     assert "3,200" in table and "cost 1" in table
 
 
-def test_reports_of_other_agents_have_no_such_columns(tmp_path: Path) -> None:
+def test_reports_of_other_agents_have_no_such_columns() -> None:
     summary = summarise([finished(None, 1)], agent="rules", split="test", task="mixed", place="here")
     assert summary.mean_tokens is None and summary.usage == {}
-    assert "tokens" not in write_report(summary, tmp_path)[1].read_text()
+    assert "tokens" not in markdown(summary)
 
 
 def test_a_cost_that_is_not_known_for_all_is_not_known() -> None:
