@@ -42,12 +42,13 @@ from mlops_debugger.grading import TrialRequest, TrialResult
 from mlops_debugger.openenv.app import create_server_app, local_server
 from mlops_debugger.openenv.client import MLOpsClient
 from mlops_debugger.openenv.trials import AsyncTrials
-from mlops_debugger.tools import TOOLS, read_call
+from mlops_debugger.tools import TOOLS, read_call, reading
 
 ROOT = Path(__file__).parents[1]
 # What README.md and docs/integrations.md show; `test_pages_show_what_is_tested` holds them to it.
 CHAT_CLIENT = {"mcpServers": {"mlops-debugger": {"command": "mlops-debugger", "args": ["mcp"]}}}
 VS_CODE = {"servers": {"mlops-debugger": {"type": "stdio", "command": "mlops-debugger", "args": ["mcp"]}}}
+HTTP_CHAT_CLIENT = {"mcpServers": {"mlops-debugger": {"type": "http", "url": "http://127.0.0.1:8000/mcp"}}}
 HTTP_CLIENT = """\
 import asyncio
 
@@ -218,6 +219,19 @@ def test_what_is_left_out_may_be_null_or_empty() -> None:
     assert action == contract.MLOpsAction(action_type="submit_diagnosis", diagnosis="fine")
 
 
+def test_an_answer_is_readable_text() -> None:
+    observation = contract.MLOpsObservation(
+        task_id="mixed", task_description="", run_id="r", run_summary={}, available_artifacts=[], step_count=2,
+        messages=["3 steps left"],
+        last_action_result={"artifact": "config.yaml", "field_path": "a.b", "value": None, "more": {"c": [1, 2.5]},
+                            "content": "first\nsecond"},
+    )  # fmt: skip
+    assert reading(observation) == (
+        "Step 2 of 30.\n3 steps left\n\nartifact: config.yaml\nfield_path: a.b\nvalue: null\n"
+        'more: {"c": [1, 2.5]}\ncontent:\nfirst\nsecond'
+    )
+
+
 # --- stdio
 
 
@@ -305,7 +319,7 @@ def test_config_blocks_of_chat_clients_start_the_server() -> None:
 
 def test_pages_show_what_is_tested() -> None:
     """A page that shows a config block or the HTTP client shows one of those above."""
-    known = [CHAT_CLIENT, VS_CODE]
+    known = [CHAT_CLIENT, VS_CODE, HTTP_CHAT_CLIENT]
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         content = page.read_text("utf-8")
         for block in re.findall(r"```json\n(.*?)```", content, re.DOTALL):
@@ -371,8 +385,11 @@ def test_a_graded_diagnosis_over_http_while_others_play(bank_path: Path, bank: B
 
 
 def test_fastmcp_client_over_http(url: str) -> None:
+    """By the very block that chat clients read."""
+    block = json.loads(json.dumps(HTTP_CHAT_CLIENT).replace("http://127.0.0.1:8000", url))
+
     async def job() -> None:
-        async with Client(f"{url}/mcp") as client:
+        async with Client(block) as client:
             assert [tool.name for tool in await client.list_tools()][1:] == list(contract.ACTION_TYPES)
             with pytest.raises(ToolError, match="start_episode first"):
                 await client.call_tool("read_config", {})
