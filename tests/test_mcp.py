@@ -26,11 +26,19 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import McpError
-from mcp.types import CallToolResult, TextContent
+from mcp.shared.memory import create_connected_server_and_client_session
+from mcp.types import (
+    CallToolResult,
+    CancelledNotification,
+    CancelledNotificationParams,
+    ClientNotification,
+    TextContent,
+)
 from starlette.applications import Starlette
 
 from mlops_debugger import __version__, contract
-from mlops_debugger.adapters.mcp import Hall, Start, mount_mcp
+from mlops_debugger.adapters.mcp import Hall, Start, create_mcp_server, mount_mcp
+from mlops_debugger.adapters.mcp import server as mcp_server
 from mlops_debugger.adapters.mcp.http import ORIGINS_VARIABLE
 from mlops_debugger.adapters.mcp.seats import NOT_STARTED
 from mlops_debugger.agents.oracle import gold
@@ -332,21 +340,17 @@ def test_pages_show_what_is_tested() -> None:
 
 @pytest.mark.slow
 def test_a_graded_diagnosis_over_stdio(bank: Bank) -> None:
-    """A real trial: the gold fix is trained in a worker, the score comes back, and the client hears of the waiting."""
-    seed, heard = faulty(bank), []
-
-    async def told(progress: float, total: float | None, message: str | None) -> None:
-        heard.append(message)
+    """A real trial: the gold fix is trained in a worker, and the score comes back."""
+    seed = faulty(bank)
 
     async def job() -> None:
         async with over_stdio() as session:
             await session.initialize()
             await session.call_tool("start_episode", {"seed": seed})
             await session.call_tool("read_config", {})
-            ended = await session.call_tool("submit_diagnosis", answers(bank, seed), progress_callback=told)
+            ended = await session.call_tool("submit_diagnosis", answers(bank, seed))
             assert step(ended)["score"] == 1.0, text(ended)
             assert step(ended)["result"]["rows"] == {"category": 1.0, "file": 1.0, "field": 1.0, "fix": 1.0}
-            assert all("tried" in str(message) for message in heard)
             over = await session.call_tool("read_config", {})
             assert over.isError and "score 1" in text(over)
             assert step(await session.call_tool("start_episode", {"seed": seed + 1}))["step_count"] == 0
@@ -615,6 +619,35 @@ def test_a_trial_blocks_nobody_and_survives_an_impatient_client(bank_path: Path,
 
     with local_server(create_server_app(bank_path, trainer)) as url:
         play(lambda: job(url))
+
+
+def test_a_client_hears_that_a_trial_goes_on_and_may_give_up(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress while the fix is tried; a call that the client cancels does not lose the grade."""
+    monkeypatch.setattr(mcp_server, "_PROGRESS_EVERY_S", 0.02)
+    seed, trainer, heard = faulty(bank), Slow(), asyncio.Event()
+
+    async def told(progress: float, total: float | None, message: str | None) -> None:
+        assert progress > 0 and message and "being tried" in message
+        heard.set()
+
+    async def job() -> None:
+        server = create_mcp_server(Hall(bank, trainer, capacity=1, idle_s=60))
+        async with create_connected_server_and_client_session(server) as session:
+            await session.call_tool("start_episode", {"seed": seed})
+            request = session._request_id
+            submitted = asyncio.ensure_future(
+                session.call_tool("submit_diagnosis", answers(bank, seed), progress_callback=told)
+            )
+            await heard.wait()
+            cancelled = CancelledNotification(params=CancelledNotificationParams(requestId=request))
+            await session.send_notification(ClientNotification(cancelled))
+            with pytest.raises(McpError, match="cancelled"):
+                await submitted
+            trainer.go.set()
+            over = await session.call_tool("read_config", {})
+            assert over.isError and "over after 1 steps with score 0.55" in text(over)
+
+    play(job)
 
 
 def test_a_server_that_stops_waits_for_a_trial_in_flight(bank_path: Path, bank: Bank) -> None:
