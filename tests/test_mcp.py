@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -76,6 +77,10 @@ async def main() -> None:
 asyncio.run(main())
 """
 NO_FAULT = {"diagnosis": "nothing is wrong"}
+HELLO = {
+    "jsonrpc": "2.0", "id": 1, "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}},
+}  # fmt: skip
 CANARY = "canary-that-must-not-be-heard"
 
 
@@ -272,13 +277,9 @@ def test_official_client_over_stdio() -> None:
 
 def test_standard_output_carries_the_protocol_alone() -> None:
     """Raw bytes: every line is JSON-RPC, whatever is sent; what cannot be read ends nothing."""
-    hello = {
-        "jsonrpc": "2.0", "id": 1, "method": "initialize",
-        "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}},
-    }  # fmt: skip
     call = {"jsonrpc": "2.0", "method": "tools/call"}
     sent = [
-        json.dumps(hello).encode(),
+        json.dumps(HELLO).encode(),
         json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}).encode(),
         b"this is not JSON",
         b"\xff\xfe\x00",
@@ -735,15 +736,26 @@ def test_http_says_what_it_does_not_do(url: str) -> None:
     assert httpx.delete(f"{url}/mcp").status_code in (400, 404)
 
 
-def test_pages_of_strangers_may_not_connect(url: str, bank_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hello = {
-        "jsonrpc": "2.0", "id": 1, "method": "initialize",
-        "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "page", "version": "1"}},
-    }  # fmt: skip
+def test_sessions_that_are_left_behind_end(bank: Bank) -> None:
+    """A client that vanishes without a word: its episode ends after the idle time, its session after twice that."""
+    app: Any = Starlette()
+    hall = mount_mcp(app, bank, max_sessions=1, idle_s=0.2)
+    start = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "start_episode", "arguments": {}}}
+    both = {"Accept": "application/json, text/event-stream"}
+    with local_server(app) as url, httpx.Client(base_url=url, headers=both) as client:
+        session = {"Mcp-Session-Id": client.post("/mcp", json=HELLO).headers["mcp-session-id"]}
+        client.post("/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=session)
+        assert not client.post("/mcp", json=start, headers=session).json()["result"]["isError"]
+        assert hall.playing == 1
+        time.sleep(1.0)
+        assert client.post("/mcp", json=start, headers=session).status_code == 404
+        assert hall.playing == 0
 
+
+def test_pages_of_strangers_may_not_connect(url: str, bank_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def status(address: str, origin: str) -> int:
         headers = {"Accept": "application/json, text/event-stream", "Origin": origin}
-        return httpx.post(f"{address}/mcp", json=hello, headers=headers).status_code
+        return httpx.post(f"{address}/mcp", json=HELLO, headers=headers).status_code
 
     for origin in ("https://evil.example", "http://localhost.evil.example", "null", "http://["):
         assert status(url, origin) == 403, origin
