@@ -37,7 +37,7 @@ from mlops_debugger.tools import TOOLS
 ROOT = Path(__file__).parents[1]
 KEY = "sk-a-key-that-nobody-may-read"
 # What docs/integrations.md shows; `test_the_page_shows_what_is_tested` holds it to this.
-COMMAND = "mlops-debugger evaluate --agent llm --model NAME --base-url http://127.0.0.1:8080/v1 --out reports/llm"
+COMMAND = "mlops-debugger evaluate --agent llm --model scripted --base-url http://127.0.0.1:9000/v1 --episodes 4 --out reports/llm"
 USED = {"prompt_tokens": 1000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 400}}
 Answer = tuple[int, dict[str, str], bytes]
 Script = Callable[[dict[str, Any], int], Answer]
@@ -211,7 +211,7 @@ def test_a_fix_of_the_model_is_run_from_the_command_line(
     answer = gold(session.state()).model_dump(exclude_none=True, exclude={"action_type", "metadata"})
     with endpoint([said(("inspect_preprocessing", {})), said(("submit_diagnosis", answer))]) as server:
         words = (
-            COMMAND.replace("http://127.0.0.1:8080/v1", server.url).replace("reports/llm", str(tmp_path)).split()[1:]
+            COMMAND.replace("http://127.0.0.1:9000/v1", server.url).replace("reports/llm", str(tmp_path)).split()[1:]
         )
         told = CliRunner().invoke(
             app,
@@ -221,11 +221,15 @@ def test_a_fix_of_the_model_is_run_from_the_command_line(
         )  # fmt: skip
     assert told.exit_code == 0, told.output
     (transcript,) = read_transcripts(tmp_path / TRANSCRIPTS)
-    assert transcript.score == 1.0 and transcript.usage == Usage("NAME", 2, 0, 2000, 800, 200, 0, 0.009)
+    assert transcript.score == 1.0 and transcript.usage == Usage("scripted", 2, 0, 2000, 800, 200, 0, 0.009)
     assert "tokens" in told.stdout and "2,200" in told.stdout and "0.009" in told.stdout
     assert "| 2,200 | 0.009 |" in (tmp_path / "report.md").read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert (summary["agent"], summary["mean_tokens"], summary["usage"]["NAME"]["requests"]) == ("llm:NAME", 2200.0, 2)
+    assert (summary["agent"], summary["mean_tokens"], summary["usage"]["scripted"]["requests"]) == (
+        "llm:scripted",
+        2200.0,
+        2,
+    )
     request = server.asked[0]
     assert (request["temperature"], request["max_completion_tokens"]) == (0.3, 900)
     assert {asked["seed"] for asked in server.asked} == {request["seed"]} and 0 <= request["seed"] < 2**31

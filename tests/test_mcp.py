@@ -38,10 +38,10 @@ from mcp.types import (
 from starlette.applications import Starlette
 
 from mlops_debugger import __version__, contract
-from mlops_debugger.adapters.mcp import Hall, Start, create_mcp_server, mount_mcp
-from mlops_debugger.adapters.mcp import server as mcp_server
-from mlops_debugger.adapters.mcp.http import ORIGINS_VARIABLE
-from mlops_debugger.adapters.mcp.seats import NOT_STARTED
+from mlops_debugger.adapters.mcp_server import Hall, Start, create_mcp_server, mount_mcp
+from mlops_debugger.adapters.mcp_server import server as mcp_server
+from mlops_debugger.adapters.mcp_server.http import ORIGINS_VARIABLE
+from mlops_debugger.adapters.mcp_server.seats import NOT_STARTED
 from mlops_debugger.agents.oracle import gold
 from mlops_debugger.bank import Bank, Scenario
 from mlops_debugger.environment import TASK_DESCRIPTION, Selector, Session
@@ -784,7 +784,7 @@ def test_it_can_be_mounted_alone(bank: Bank) -> None:
 
 def test_playing_over_stdio_needs_neither_openenv_nor_torch() -> None:
     code = (
-        "import sys, mlops_debugger.adapters.mcp, mlops_debugger.cli\n"
+        "import sys, mlops_debugger.adapters.mcp_server, mlops_debugger.cli\n"
         "print([name for name in ('openenv', 'torch', 'fastmcp', 'gradio', 'pandas', 'sklearn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

@@ -26,7 +26,7 @@ from fastapi.responses import JSONResponse
 from openenv.core.env_server.http_server import create_app
 from openenv.core.env_server.types import ConcurrencyConfig
 
-from mlops_debugger.adapters.mcp import mount_mcp
+from mlops_debugger.adapters.mcp_server import mount_mcp
 from mlops_debugger.bank import Bank, starter_bank_path
 from mlops_debugger.environment.driver import AsyncTrainer, Settings
 from mlops_debugger.errors import DebuggerError, EpisodeError

@@ -22,8 +22,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from mlops_debugger.adapters.mcp.seats import Hall, Start
-from mlops_debugger.adapters.mcp.server import create_mcp_server
+from mlops_debugger.adapters.mcp_server.seats import Hall, Start
+from mlops_debugger.adapters.mcp_server.server import create_mcp_server
 from mlops_debugger.bank import Bank
 from mlops_debugger.environment.driver import AsyncTrainer, Settings
 
