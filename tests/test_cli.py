@@ -103,6 +103,7 @@ def test_errors_are_one_line_and_exit_code_2(
     (line,) = told.stderr.strip().splitlines()
     assert line.startswith("error: ") and len(line) > 30
     assert "Traceback" not in told.output
+    assert words[0] != "mcp" or not told.stdout, "the protocol's own"
 
 
 def test_an_unknown_agent_is_named_with_those_that_there_are(bank_path: Path, tmp_path: Path) -> None:

@@ -27,8 +27,9 @@ from mlops_debugger.cli import app
 from mlops_debugger.contract import ACTION_TYPES, MLOpsAction, MLOpsObservation
 from mlops_debugger.environment import Session
 from mlops_debugger.errors import AgentError, EvaluationError
-from mlops_debugger.evaluation import TRANSCRIPTS, Plan, Room, Transcript, evaluate, summarise, write_report
+from mlops_debugger.evaluation import TRANSCRIPTS, Plan, Room, Transcript, evaluate, summarise
 from mlops_debugger.evaluation.records import read_transcripts
+from mlops_debugger.evaluation.report import markdown
 from mlops_debugger.evaluation.terminal import summary_table
 from mlops_debugger.openenv.app import create_server_app, local_server
 from mlops_debugger.tools import TOOLS
@@ -36,7 +37,7 @@ from mlops_debugger.tools import TOOLS
 ROOT = Path(__file__).parents[1]
 KEY = "sk-a-key-that-nobody-may-read"
 # What docs/integrations.md shows; `test_the_page_shows_what_is_tested` holds it to this.
-COMMAND = "mlops-debugger evaluate --agent llm --model NAME --base-url http://127.0.0.1:8080/v1 --out reports/llm"
+COMMAND = "mlops-debugger evaluate --agent llm --model scripted --base-url http://127.0.0.1:9000/v1 --episodes 4 --out reports/llm"
 USED = {"prompt_tokens": 1000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 400}}
 Answer = tuple[int, dict[str, str], bytes]
 Script = Callable[[dict[str, Any], int], Answer]
@@ -210,7 +211,7 @@ def test_a_fix_of_the_model_is_run_from_the_command_line(
     answer = gold(session.state()).model_dump(exclude_none=True, exclude={"action_type", "metadata"})
     with endpoint([said(("inspect_preprocessing", {})), said(("submit_diagnosis", answer))]) as server:
         words = (
-            COMMAND.replace("http://127.0.0.1:8080/v1", server.url).replace("reports/llm", str(tmp_path)).split()[1:]
+            COMMAND.replace("http://127.0.0.1:9000/v1", server.url).replace("reports/llm", str(tmp_path)).split()[1:]
         )
         told = CliRunner().invoke(
             app,
@@ -220,11 +221,15 @@ def test_a_fix_of_the_model_is_run_from_the_command_line(
         )  # fmt: skip
     assert told.exit_code == 0, told.output
     (transcript,) = read_transcripts(tmp_path / TRANSCRIPTS)
-    assert transcript.score == 1.0 and transcript.usage == Usage("NAME", 2, 0, 2000, 800, 200, 0, 0.009)
+    assert transcript.score == 1.0 and transcript.usage == Usage("scripted", 2, 0, 2000, 800, 200, 0, 0.009)
     assert "tokens" in told.stdout and "2,200" in told.stdout and "0.009" in told.stdout
     assert "| 2,200 | 0.009 |" in (tmp_path / "report.md").read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert (summary["agent"], summary["mean_tokens"], summary["usage"]["NAME"]["requests"]) == ("llm:NAME", 2200.0, 2)
+    assert (summary["agent"], summary["mean_tokens"], summary["usage"]["scripted"]["requests"]) == (
+        "llm:scripted",
+        2200.0,
+        2,
+    )
     request = server.asked[0]
     assert (request["temperature"], request["max_completion_tokens"]) == (0.3, 900)
     assert {asked["seed"] for asked in server.asked} == {request["seed"]} and 0 <= request["seed"] < 2**31
@@ -500,7 +505,7 @@ def finished(usage: Usage | None, number: int) -> Transcript:
     )  # fmt: skip
 
 
-def test_reports_tell_tokens_and_cost(tmp_path: Path) -> None:
+def test_reports_tell_tokens_and_cost() -> None:
     used = [Usage("m", 3, 1, 2000, 500, 100, 0, 0.25), Usage("m", 5, 0, 4000, 0, 300, 1, 0.75)]
     summary = summarise(
         [finished(item, number) for number, item in enumerate(used)],
@@ -508,7 +513,7 @@ def test_reports_tell_tokens_and_cost(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (summary.mean_tokens, summary.mean_cost) == (3200.0, 0.5)
     assert summary.usage == {"m": Usage("m", 8, 1, 6000, 500, 400, 1, 1.0)}
-    page = write_report(summary, tmp_path)[1].read_text()
+    page = markdown(summary)
     assert "| steps | tokens | cost |" in page and "| 3,200 | 0.5 |" in page
     assert "m: 8 requests and 1 retries, 6,000 prompt tokens" in page and "1 answers told no tokens" in page
     console = Console(width=120)
@@ -518,10 +523,10 @@ def test_reports_tell_tokens_and_cost(tmp_path: Path) -> None:
     assert "3,200" in table and "cost 1" in table
 
 
-def test_reports_of_other_agents_have_no_such_columns(tmp_path: Path) -> None:
+def test_reports_of_other_agents_have_no_such_columns() -> None:
     summary = summarise([finished(None, 1)], agent="rules", split="test", task="mixed", place="here")
     assert summary.mean_tokens is None and summary.usage == {}
-    assert "tokens" not in write_report(summary, tmp_path)[1].read_text()
+    assert "tokens" not in markdown(summary)
 
 
 def test_a_cost_that_is_not_known_for_all_is_not_known() -> None:

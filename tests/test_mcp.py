@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -25,13 +27,21 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import McpError
-from mcp.types import CallToolResult, TextContent
+from mcp.shared.memory import create_connected_server_and_client_session
+from mcp.types import (
+    CallToolResult,
+    CancelledNotification,
+    CancelledNotificationParams,
+    ClientNotification,
+    TextContent,
+)
 from starlette.applications import Starlette
 
 from mlops_debugger import __version__, contract
-from mlops_debugger.adapters.mcp import Hall, Start, mount_mcp
-from mlops_debugger.adapters.mcp.http import ORIGINS_VARIABLE
-from mlops_debugger.adapters.mcp.seats import NOT_STARTED
+from mlops_debugger.adapters.mcp_server import Hall, Start, create_mcp_server, mount_mcp
+from mlops_debugger.adapters.mcp_server import server as mcp_server
+from mlops_debugger.adapters.mcp_server.http import ORIGINS_VARIABLE
+from mlops_debugger.adapters.mcp_server.seats import NOT_STARTED
 from mlops_debugger.agents.oracle import gold
 from mlops_debugger.bank import Bank, Scenario
 from mlops_debugger.environment import TASK_DESCRIPTION, Selector, Session
@@ -41,12 +51,13 @@ from mlops_debugger.grading import TrialRequest, TrialResult
 from mlops_debugger.openenv.app import create_server_app, local_server
 from mlops_debugger.openenv.client import MLOpsClient
 from mlops_debugger.openenv.trials import AsyncTrials
-from mlops_debugger.tools import TOOLS, read_call
+from mlops_debugger.tools import TOOLS, read_call, reading
 
 ROOT = Path(__file__).parents[1]
 # What README.md and docs/integrations.md show; `test_pages_show_what_is_tested` holds them to it.
 CHAT_CLIENT = {"mcpServers": {"mlops-debugger": {"command": "mlops-debugger", "args": ["mcp"]}}}
 VS_CODE = {"servers": {"mlops-debugger": {"type": "stdio", "command": "mlops-debugger", "args": ["mcp"]}}}
+HTTP_CHAT_CLIENT = {"mcpServers": {"mlops-debugger": {"type": "http", "url": "http://127.0.0.1:8000/mcp"}}}
 HTTP_CLIENT = """\
 import asyncio
 
@@ -66,6 +77,10 @@ async def main() -> None:
 asyncio.run(main())
 """
 NO_FAULT = {"diagnosis": "nothing is wrong"}
+HELLO = {
+    "jsonrpc": "2.0", "id": 1, "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}},
+}  # fmt: skip
 CANARY = "canary-that-must-not-be-heard"
 
 
@@ -217,6 +232,19 @@ def test_what_is_left_out_may_be_null_or_empty() -> None:
     assert action == contract.MLOpsAction(action_type="submit_diagnosis", diagnosis="fine")
 
 
+def test_an_answer_is_readable_text() -> None:
+    observation = contract.MLOpsObservation(
+        task_id="mixed", task_description="", run_id="r", run_summary={}, available_artifacts=[], step_count=2,
+        messages=["3 steps left"],
+        last_action_result={"artifact": "config.yaml", "field_path": "a.b", "value": None, "more": {"c": [1, 2.5]},
+                            "content": "first\nsecond"},
+    )  # fmt: skip
+    assert reading(observation) == (
+        "Step 2 of 30.\n3 steps left\n\nartifact: config.yaml\nfield_path: a.b\nvalue: null\n"
+        'more: {"c": [1, 2.5]}\ncontent:\nfirst\nsecond'
+    )
+
+
 # --- stdio
 
 
@@ -249,13 +277,9 @@ def test_official_client_over_stdio() -> None:
 
 def test_standard_output_carries_the_protocol_alone() -> None:
     """Raw bytes: every line is JSON-RPC, whatever is sent; what cannot be read ends nothing."""
-    hello = {
-        "jsonrpc": "2.0", "id": 1, "method": "initialize",
-        "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}},
-    }  # fmt: skip
     call = {"jsonrpc": "2.0", "method": "tools/call"}
     sent = [
-        json.dumps(hello).encode(),
+        json.dumps(HELLO).encode(),
         json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}).encode(),
         b"this is not JSON",
         b"\xff\xfe\x00",
@@ -288,15 +312,6 @@ def test_standard_output_carries_the_protocol_alone() -> None:
     assert len(answered[5]["result"]["tools"]) == 9
 
 
-def test_a_wrong_option_is_one_line_on_standard_error() -> None:
-    done = subprocess.run(
-        ["mlops-debugger", "mcp", "--task", "impossible"], env={**os.environ, **environment()},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (2, "")
-    assert len(done.stderr.strip().splitlines()) == 1 and done.stderr.startswith("error: expected task_id")
-
-
 def test_config_blocks_of_chat_clients_start_the_server() -> None:
     """fastmcp reads the very block that chat clients read; the one of VS Code says the same in its own words."""
     ((name, server),) = CHAT_CLIENT["mcpServers"].items()
@@ -313,7 +328,7 @@ def test_config_blocks_of_chat_clients_start_the_server() -> None:
 
 def test_pages_show_what_is_tested() -> None:
     """A page that shows a config block or the HTTP client shows one of those above."""
-    known = [CHAT_CLIENT, VS_CODE]
+    known = [CHAT_CLIENT, VS_CODE, HTTP_CHAT_CLIENT]
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         content = page.read_text("utf-8")
         for block in re.findall(r"```json\n(.*?)```", content, re.DOTALL):
@@ -326,21 +341,17 @@ def test_pages_show_what_is_tested() -> None:
 
 @pytest.mark.slow
 def test_a_graded_diagnosis_over_stdio(bank: Bank) -> None:
-    """A real trial: the gold fix is trained in a worker, the score comes back, and the client hears of the waiting."""
-    seed, heard = faulty(bank), []
-
-    async def told(progress: float, total: float | None, message: str | None) -> None:
-        heard.append(message)
+    """A real trial: the gold fix is trained in a worker, and the score comes back."""
+    seed = faulty(bank)
 
     async def job() -> None:
         async with over_stdio() as session:
             await session.initialize()
             await session.call_tool("start_episode", {"seed": seed})
             await session.call_tool("read_config", {})
-            ended = await session.call_tool("submit_diagnosis", answers(bank, seed), progress_callback=told)
+            ended = await session.call_tool("submit_diagnosis", answers(bank, seed))
             assert step(ended)["score"] == 1.0, text(ended)
             assert step(ended)["result"]["rows"] == {"category": 1.0, "file": 1.0, "field": 1.0, "fix": 1.0}
-            assert all("tried" in str(message) for message in heard)
             over = await session.call_tool("read_config", {})
             assert over.isError and "score 1" in text(over)
             assert step(await session.call_tool("start_episode", {"seed": seed + 1}))["step_count"] == 0
@@ -379,8 +390,11 @@ def test_a_graded_diagnosis_over_http_while_others_play(bank_path: Path, bank: B
 
 
 def test_fastmcp_client_over_http(url: str) -> None:
+    """By the very block that chat clients read."""
+    block = json.loads(json.dumps(HTTP_CHAT_CLIENT).replace("http://127.0.0.1:8000", url))
+
     async def job() -> None:
-        async with Client(f"{url}/mcp") as client:
+        async with Client(block) as client:
             assert [tool.name for tool in await client.list_tools()][1:] == list(contract.ACTION_TYPES)
             with pytest.raises(ToolError, match="start_episode first"):
                 await client.call_tool("read_config", {})
@@ -395,14 +409,11 @@ def test_fastmcp_client_over_http(url: str) -> None:
     play(job)
 
 
-def test_the_block_of_the_page_runs(url: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", HTTP_CLIENT.replace("http://127.0.0.1:8000", url)],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert TASK_DESCRIPTION in done.stdout
-    assert done.stdout.strip().splitlines()[-1] in ("pass", "warn", "fail", "not_applicable")
+def test_the_block_of_the_page_runs(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(HTTP_CLIENT.replace("http://127.0.0.1:8000", url), "page", "exec"), {})  # noqa: S102
+    told = capsys.readouterr().out
+    assert TASK_DESCRIPTION in told
+    assert told.strip().splitlines()[-1] in ("pass", "warn", "fail", "not_applicable")
 
 
 def test_interleaved_sessions_are_isolated(url: str) -> None:
@@ -611,6 +622,58 @@ def test_a_trial_blocks_nobody_and_survives_an_impatient_client(bank_path: Path,
         play(lambda: job(url))
 
 
+def test_a_client_hears_that_a_trial_goes_on_and_may_give_up(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress while the fix is tried; a call that the client cancels does not lose the grade."""
+    monkeypatch.setattr(mcp_server, "_PROGRESS_EVERY_S", 0.02)
+    seed, trainer, heard = faulty(bank), Slow(), asyncio.Event()
+
+    async def told(progress: float, total: float | None, message: str | None) -> None:
+        assert progress > 0 and message and "being tried" in message
+        heard.set()
+
+    async def job() -> None:
+        server = create_mcp_server(Hall(bank, trainer, capacity=1, idle_s=60))
+        async with create_connected_server_and_client_session(server) as session:
+            await session.call_tool("start_episode", {"seed": seed})
+            request = session._request_id
+            submitted = asyncio.ensure_future(
+                session.call_tool("submit_diagnosis", answers(bank, seed), progress_callback=told)
+            )
+            await heard.wait()
+            cancelled = CancelledNotification(params=CancelledNotificationParams(requestId=request))
+            await session.send_notification(ClientNotification(cancelled))
+            with pytest.raises(McpError, match="cancelled"):
+                await submitted
+            trainer.go.set()
+            over = await session.call_tool("read_config", {})
+            assert over.isError and "over after 1 steps with score 0.55" in text(over)
+
+    play(job)
+
+
+def test_a_server_that_stops_waits_for_a_trial_in_flight(bank_path: Path, bank: Bank) -> None:
+    seed, trainer, told = faulty(bank), Slow(), []
+
+    async def job(url: str) -> None:
+        async with over_http(url) as session:
+            await session.call_tool("start_episode", {"seed": seed})
+            told.append(await session.call_tool("submit_diagnosis", answers(bank, seed)))
+
+    def patient(url: str) -> None:
+        # Ending the session fails afterwards: nobody is there any more.
+        with contextlib.suppress(BaseExceptionGroup, httpx.HTTPError, OSError):
+            play(lambda: job(url))
+
+    with local_server(create_server_app(bank_path, trainer)) as url:
+        client = threading.Thread(target=patient, args=(url,))
+        client.start()
+        assert trainer.begun.wait(60)
+        release = threading.Timer(0.5, trainer.go.set)
+        release.start()
+    client.join(60)
+    assert step(told[0])["done"] and step(told[0])["score"] == 0.55
+
+
 def test_no_byte_tells_the_answer(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every byte that a client gets from start to end, wrong calls and an accepted wrong answer included."""
     seen, seed = bytearray(), faulty(bank)
@@ -673,15 +736,26 @@ def test_http_says_what_it_does_not_do(url: str) -> None:
     assert httpx.delete(f"{url}/mcp").status_code in (400, 404)
 
 
-def test_pages_of_strangers_may_not_connect(url: str, bank_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hello = {
-        "jsonrpc": "2.0", "id": 1, "method": "initialize",
-        "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "page", "version": "1"}},
-    }  # fmt: skip
+def test_sessions_that_are_left_behind_end(bank: Bank) -> None:
+    """A client that vanishes without a word: its episode ends after the idle time, its session after twice that."""
+    app: Any = Starlette()
+    hall = mount_mcp(app, bank, max_sessions=1, idle_s=0.2)
+    start = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "start_episode", "arguments": {}}}
+    both = {"Accept": "application/json, text/event-stream"}
+    with local_server(app) as url, httpx.Client(base_url=url, headers=both) as client:
+        session = {"Mcp-Session-Id": client.post("/mcp", json=HELLO).headers["mcp-session-id"]}
+        client.post("/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=session)
+        assert not client.post("/mcp", json=start, headers=session).json()["result"]["isError"]
+        assert hall.playing == 1
+        time.sleep(1.0)
+        assert client.post("/mcp", json=start, headers=session).status_code == 404
+        assert hall.playing == 0
 
+
+def test_pages_of_strangers_may_not_connect(url: str, bank_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def status(address: str, origin: str) -> int:
         headers = {"Accept": "application/json, text/event-stream", "Origin": origin}
-        return httpx.post(f"{address}/mcp", json=hello, headers=headers).status_code
+        return httpx.post(f"{address}/mcp", json=HELLO, headers=headers).status_code
 
     for origin in ("https://evil.example", "http://localhost.evil.example", "null", "http://["):
         assert status(url, origin) == 403, origin
@@ -710,7 +784,7 @@ def test_it_can_be_mounted_alone(bank: Bank) -> None:
 
 def test_playing_over_stdio_needs_neither_openenv_nor_torch() -> None:
     code = (
-        "import sys, mlops_debugger.adapters.mcp, mlops_debugger.cli\n"
+        "import sys, mlops_debugger.adapters.mcp_server, mlops_debugger.cli\n"
         "print([name for name in ('openenv', 'torch', 'fastmcp', 'gradio', 'pandas', 'sklearn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

@@ -210,7 +210,7 @@ def reading(observation: MLOpsObservation) -> str:
 def _body(result: Mapping[str, Any]) -> list[str]:
     """Short values a line each; a text of several lines, which is an artifact's or a part of one, as it stands."""
     long = [name for name, value in result.items() if isinstance(value, str) and ("\n" in value or name == "content")]
-    lines = [f"{name}: {_plain(value)}" for name, value in result.items() if name not in long and value is not None]
+    lines = [f"{name}: {_plain(value)}" for name, value in result.items() if name not in long]
     for name in long:
         lines += [f"{name}:", str(result[name])]
     return lines

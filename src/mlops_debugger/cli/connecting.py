@@ -37,7 +37,7 @@ def mcp(
     else; what there is to say to you goes to standard error. Many clients at once connect to the command serve instead,
     which speaks MCP over HTTP at /mcp.
     """
-    from mlops_debugger.adapters.mcp import Start, serve_stdio
+    from mlops_debugger.adapters.mcp_server import Start, serve_stdio
     from mlops_debugger.environment.driver import Settings
     from mlops_debugger.environment.tasks import check_split, check_task
 

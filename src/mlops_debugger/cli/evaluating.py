@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from mlops_debugger.cli._app import (
     INTERRUPTED,
@@ -187,7 +188,7 @@ def play_all(plan: Plan, room: Room, out: Path) -> list[Transcript]:
         bar.update(task, advance=1, note=note)
 
     with progress() as bar:
-        task = bar.add_task(f"{plan.player} on {plan.split}", total=planned(plan, room), note="")
+        task = bar.add_task(escape(f"{plan.player} on {plan.split}"), total=planned(plan, room), note="")
         try:
             return play(plan, room, out, report)
         except KeyboardInterrupt:

@@ -23,7 +23,7 @@ _LINES = 6
 
 def summary_table(summary: Summary, *, faults: bool = False) -> Table:
     """All sections of a report as one table; `faults` adds the one by fault."""
-    title = f"{summary.agent} on {summary.split}: {summary.episodes} episodes"
+    title = escape(f"{summary.agent} on {summary.split}: {summary.episodes} episodes")
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("", no_wrap=True)
     for heading in (*_HEADINGS, *(SPENT_HEADINGS if summary.usage else ())):

@@ -25,7 +25,7 @@ from fastapi.responses import JSONResponse
 from openenv.core.env_server.http_server import create_fastapi_app
 from openenv.core.env_server.types import ConcurrencyConfig
 
-from mlops_debugger.adapters.mcp import mount_mcp
+from mlops_debugger.adapters.mcp_server import mount_mcp
 from mlops_debugger.bank import Bank
 from mlops_debugger.environment.driver import AsyncTrainer, Settings
 from mlops_debugger.errors import DebuggerError

@@ -22,8 +22,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from mlops_debugger.adapters.mcp.seats import Hall, Start
-from mlops_debugger.adapters.mcp.server import create_mcp_server
+from mlops_debugger.adapters.mcp_server.seats import Hall, Start
+from mlops_debugger.adapters.mcp_server.server import create_mcp_server
 from mlops_debugger.bank import Bank
 from mlops_debugger.environment.driver import AsyncTrainer, Settings
 
@@ -33,6 +33,7 @@ IDLE_S = 3600.0
 MAX_BODY_BYTES = 1 << 20
 ORIGINS_VARIABLE = "MLOPS_DEBUGGER_MCP_ORIGINS"
 """Web pages that may connect, as origins separated by commas; those of this machine always may."""
+_LEAST_SESSIONS, _SESSIONS_A_PLACE = 256, 16
 _METHODS = ("POST", "GET", "DELETE")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -83,7 +84,7 @@ class _McpRoute(BaseRoute):
             session_idle_timeout=2 * self._hall.idle_s,
             max_request_body_size=MAX_BODY_BYTES,
             # Sessions without an episode are cheap, and a full hall is to be told by a tool, not by a status.
-            max_sessions=max(64, 4 * self._hall.capacity),
+            max_sessions=max(_LEAST_SESSIONS, _SESSIONS_A_PLACE * self._hall.capacity),
         )
         async with sessions.run():
             self._sessions = sessions

@@ -13,7 +13,7 @@ from mcp.server.lowlevel import Server
 from pydantic import BaseModel, Field
 
 from mlops_debugger import __version__
-from mlops_debugger.adapters.mcp.seats import Hall, Seat, Start
+from mlops_debugger.adapters.mcp_server.seats import Hall, Seat, Start
 from mlops_debugger.contract import ArtifactMeta, MLOpsObservation
 from mlops_debugger.environment.tasks import SPLITS, TASKS
 from mlops_debugger.errors import EpisodeError

@@ -12,8 +12,8 @@ from typing import TextIO
 import anyio
 from mcp.server.stdio import stdio_server
 
-from mlops_debugger.adapters.mcp.seats import Hall, Start
-from mlops_debugger.adapters.mcp.server import create_mcp_server
+from mlops_debugger.adapters.mcp_server.seats import Hall, Start
+from mlops_debugger.adapters.mcp_server.server import create_mcp_server
 from mlops_debugger.bank import Bank, starter_bank_path
 from mlops_debugger.environment.driver import Settings
 from mlops_debugger.grading import TrialRequest, TrialResult, Trials
