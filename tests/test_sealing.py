@@ -245,17 +245,18 @@ def collect(url: str, app: FastAPI, artifacts: dict[str, str], headers: dict[str
 
 
 def ask(collector: Collector, client: httpx.Client, method: str, path: str, body: Any) -> None:
+    received, headers = b"", ""
     try:
         with client.stream(method, path, json=body) as answer:
-            received = b""
+            headers = str(answer.headers)
             for part in answer.iter_bytes():
                 received += part
                 if len(received) > 1 << 20:
                     break
     except httpx.TransportError as error:  # a stream of events that waits for some, a page of gradio's that fails
-        received = str(error).encode()
+        received += str(error).encode()
     collector.add(f"{method} {path}", received)
-    collector.add(f"{method} {path} headers", str(answer.headers))
+    collector.add(f"{method} {path} headers", headers)
 
 
 async def broken_trainer(request: TrialRequest) -> TrialResult:
