@@ -164,13 +164,16 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--pause", type=float, default=0.05, help="seconds between two steps of a session")
+    parser.add_argument("--nice", type=int, default=0, help="how far the trainers stand back")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-c", "from mlops_debugger.cli import app; app()", "serve", "--port", str(port)]
-    with subprocess.Popen([*command, "--trial-workers", str(arguments.trials)], env=dict(os.environ)) as server:
+    with subprocess.Popen(
+        [*command, "--trial-workers", str(arguments.trials), "--trial-nice", str(arguments.nice)], env=dict(os.environ)
+    ) as server:
         try:
             wait_for(f"http://127.0.0.1:{port}/health")
             result = asyncio.run(measure(f"ws://127.0.0.1:{port}/ws", arguments))

@@ -14,7 +14,7 @@ from mlops_debugger.bank import Bank
 from mlops_debugger.errors import PoolError
 from mlops_debugger.grading import TrialRequest, Trials
 from mlops_debugger.grading.apart import TrialsApart
-from mlops_debugger.openenv.trials import TRIAL_NICE, AsyncTrials
+from mlops_debugger.openenv.trials import AsyncTrials
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +42,13 @@ def test_process_stands_back_and_knows_no_secret(unchanged: TrialRequest, monkey
     monkeypatch.setenv("MLOPS_DEBUGGER_TOKEN", "a-secret-of-the-server")
 
     async def play() -> None:
-        with AsyncTrials() as trials:
+        with AsyncTrials(nice=5) as trials:
             await trials(unchanged)
             process = trials._trials._process
             assert process is not None
             pid = process._child.pid
             ours = os.getpriority(os.PRIO_PROCESS, 0)
-            assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, ours + TRIAL_NICE)
+            assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, ours + 5)
             assert b"a-secret-of-the-server" not in Path(f"/proc/{pid}/environ").read_bytes()
         deadline = time.monotonic() + 20
         while Path(f"/proc/{pid}").exists():
