@@ -34,5 +34,7 @@ EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=2)"]
 
-# Settings: MLOPS_DEBUGGER_BANK, MLOPS_DEBUGGER_HARNESS_KEY (a secret), MLOPS_DEBUGGER_MAX_SESSIONS.
+# Settings: MLOPS_DEBUGGER_BANK, MLOPS_DEBUGGER_HARNESS_KEY and MLOPS_DEBUGGER_TOKEN (secrets; each may also be named as a
+# file: MLOPS_DEBUGGER_TOKEN_FILE), MLOPS_DEBUGGER_MAX_SESSIONS, MLOPS_DEBUGGER_TRANSCRIPTS (a folder on a volume).
+# Trials in flight have 30 s when the container is stopped: docker stop --time 40.
 CMD ["python", "-m", "server.app", "--host", "0.0.0.0", "--port", "8000"]

@@ -27,6 +27,9 @@ def serve(
     max_sessions: Annotated[int, typer.Option(min=1, help="How many may play at once, in each process.")] = 512,
     idle_timeout: Annotated[float, typer.Option(min=1, help="Seconds after which an idle session is ended.")] = 3600.0,
     trial_workers: Annotated[int, typer.Option(min=1, help="How many fixes may be trained at once, by each.")] = 1,
+    trial_nice: Annotated[
+        int, typer.Option(min=0, max=19, help="How far trainers stand back behind everything else on this machine.")
+    ] = 0,
     allow_code: Annotated[
         bool,
         typer.Option(
@@ -62,6 +65,7 @@ def serve(
         max_sessions=max_sessions,
         idle_timeout_s=idle_timeout,
         trial_workers=trial_workers,
+        trial_nice=trial_nice,
         allow_code=allow_code,
         settings=Settings(max_steps=max_steps, show_rows=not hide_rows, reveal=reveal),
         transcripts=transcripts,

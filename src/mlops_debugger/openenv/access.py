@@ -22,10 +22,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from mlops_debugger.openenv.metrics import Reject
+
 HARNESS_HEADER = "X-Harness-Key"
 TOKEN_HEADER = "Authorization"  # noqa: S105 - the name of a header
 OPEN_PATH = "/health"
 """The one route that needs no token, so that a supervisor of containers can look."""
+_SESSION_PATHS = ("/ws", "/mcp")
 _POLICY_VIOLATION = 1008
 
 _trusted: ContextVar[bool] = ContextVar("mlops_debugger_harness", default=False)
@@ -39,7 +42,8 @@ def connection_is_trusted() -> bool:
 class AccessMiddleware:
     """Turns away who lacks the token, and notes who has the harness key. Without a key, no connection is trusted.
 
-    `rejected` is called for each that is turned away.
+    `rejected` is told the reason for each that is turned away. `full` says whether OpenEnv will turn the next session
+    away, which it does after the handshake, in a frame: that is counted here, too.
     """
 
     def __init__(
@@ -47,21 +51,24 @@ class AccessMiddleware:
         app: ASGIApp,
         key: str | None = None,
         token: str | None = None,
-        rejected: Callable[[], None] = lambda: None,
+        rejected: Callable[[Reject], None] = lambda _: None,
+        full: Callable[[], bool] = lambda: False,
     ) -> None:
         self._app = app
         self._key = key.encode() if key else None
         self._token = f"Bearer {token}".encode() if token else None
-        self._rejected = rejected
+        self._rejected, self._full = rejected, full
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         if not self._may_enter(scope):
-            self._rejected()
+            self._rejected("unauthorized")
             await _turn_away(scope, receive, send)
             return
+        if scope["type"] == "websocket" and scope["path"] in _SESSION_PATHS and self._full():
+            self._rejected("capacity")
         trusted = _trusted.set(_same(_header(scope, HARNESS_HEADER), self._key))
         try:
             await self._app(scope, receive, send)

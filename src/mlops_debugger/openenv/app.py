@@ -100,7 +100,11 @@ def create_server_app(
     add_status(app, service)
     app.add_middleware(FrameMiddleware)
     app.add_middleware(
-        AccessMiddleware, key=harness_key, token=token, rejected=partial(service.metrics.rejected, "unauthorized")
+        AccessMiddleware,
+        key=harness_key,
+        token=token,
+        rejected=service.metrics.rejected,
+        full=lambda: service.full,
     )
     app.add_exception_handler(DebuggerError, _bad_request)
     app.add_exception_handler(RequestValidationError, bad_request_body)

@@ -16,7 +16,7 @@ from mlops_debugger.openenv.app import DEFAULT_MAX_SESSIONS, SESSION_TIMEOUT_S, 
 from mlops_debugger.openenv.keys import HARNESS_KEY_VARIABLE, TOKEN_VARIABLE, read_secret
 from mlops_debugger.openenv.running import DEFAULT_GRACE_S, DEFAULT_PORT, allow_open_files, run_app
 from mlops_debugger.openenv.transcripts import TranscriptLog
-from mlops_debugger.openenv.trials import AsyncTrials
+from mlops_debugger.openenv.trials import TRIAL_NICE, AsyncTrials
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Serving:
     max_sessions: int = DEFAULT_MAX_SESSIONS
     idle_timeout_s: float = SESSION_TIMEOUT_S
     trial_workers: int = 1
+    trial_nice: int = TRIAL_NICE
     allow_code: bool = False
     settings: Settings = field(default_factory=Settings)
     transcripts: Path | None = None
@@ -47,7 +48,7 @@ def open_app(
     becomes of fixes here, and of limits that were raised.
     """
     raised = allow_open_files(serving.max_sessions, serving.trial_workers)
-    trainer = AsyncTrials(workers=serving.trial_workers, allow_code=serving.allow_code)
+    trainer = AsyncTrials(workers=serving.trial_workers, allow_code=serving.allow_code, nice=serving.trial_nice)
     for line in (trainer.policy, raised):
         if line:
             tell(line)

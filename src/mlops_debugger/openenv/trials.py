@@ -10,22 +10,24 @@ from typing import Self
 from mlops_debugger.grading import TrialRequest, TrialResult, Trials
 from mlops_debugger.grading.apart import TrialsApart
 
-TRIAL_NICE = 5
-"""Trainers give way: where cores are few, a step that takes a fraction of a millisecond goes before a training."""
+TRIAL_NICE = 0
+"""How far trainers stand back. Steps sleep most of the time and are served first anyway; a trainer that stands back
+behind everything on a busy machine may run out of its time, which is measured by the clock."""
 
 
 class AsyncTrials:
     """Carries out trials in processes of their own (see `grading.apart`); the event loop goes on meanwhile.
 
     As many trials run at once as there are `workers`; others wait their turn. They run in the sandbox; what becomes of
-    them where there is none, and what `allow_code` means there, is told by `Trials`. Use as a context manager.
+    them where there is none, and what `allow_code` means there, is told by `Trials`. `nice` (0 to 19) lets them stand
+    back behind everything else on this machine. Use as a context manager.
     """
 
-    def __init__(self, *, workers: int = 1, allow_code: bool = False) -> None:
+    def __init__(self, *, workers: int = 1, allow_code: bool = False, nice: int = TRIAL_NICE) -> None:
         self.workers = workers
         self.policy = Trials(workers=workers, allow_code=allow_code).policy
         """What becomes of fixes here, in a sentence for the operator."""
-        self._trials = TrialsApart(workers=workers, allow_code=allow_code, nice=TRIAL_NICE)
+        self._trials = TrialsApart(workers=workers, allow_code=allow_code, nice=nice)
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="trial")
 
     async def __call__(self, request: TrialRequest) -> TrialResult:

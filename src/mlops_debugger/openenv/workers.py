@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
@@ -104,7 +105,8 @@ def _work(serving: Serving, host: str, port: int, worker: tuple[int, int]) -> No
     """A worker process."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        app = open_app(serving, worker)
+        # What becomes of fixes here is the same for all of them: one says it.
+        app = open_app(serving, worker, partial(print, flush=True) if worker[0] == 1 else lambda _: None)
     except DebuggerError as error:
         raise SystemExit(f"error: worker {worker[0]}: {error}") from None
     listening = _bind(host, port)
