@@ -13,11 +13,11 @@ import pytest
 from browser import Page, browser
 from openenv.core.env_server.serialization import serialize_observation
 from scenarios import ARTIFACT_TEXTS, CODE, LOG, scenario
+from servers import running
 
 from mlops_debugger.bank import Answer, Bank, BankWriter
 from mlops_debugger.contract import SANITY_CHECKS
 from mlops_debugger.environment.driver import Settings
-from mlops_debugger.openenv.app import create_server_app, local_server
 from mlops_debugger.openenv.environment import MLOpsEnvironment
 from mlops_debugger.openenv.models import MLOpsObservation, WireAction
 from mlops_debugger.openenv.page import Visitors
@@ -243,47 +243,51 @@ def page() -> Iterator[Page]:
         yield window
 
 
+@pytest.fixture(scope="module")
+def url(bank_path: Path) -> Iterator[str]:
+    """A process of its own: gradio leaves event loops and sockets open, which warnings would tell of here."""
+    with running(MLOPS_DEBUGGER_BANK=str(bank_path), ENABLE_WEB_INTERFACE="true") as server:
+        yield server.base_url
+
+
 @pytest.mark.slow
-def test_a_person_plays_an_episode(page: Page, bank_path: Path, tmp_path: Path) -> None:
-    with local_server(create_server_app(bank_path, web=True)) as url:
-        page.driver.get(url)
-        page.see("30 steps left", "not read")
-        assert page.driver.title == "MLOps Pipeline Debugger"
-        assert not page.find(".mlops svg") and len(page.suggestions()) == 8
-        seed = page.find("input[type=text], textarea")
-        box = next(box for box in seed if box.get_attribute("placeholder") == "any")
-        box.send_keys("7")
-        page.click("button", "New episode")
-        page.see("run-", "30 steps left")
-        page.click(".oe-actions label", "Read eval_results.json")
-        page.see("29 steps left")
-        page.click(".oe-actions label", "Read train.log")
-        page.see("28 steps left", "Loss by epoch")
-        assert len(page.find(".mlops svg polyline")) >= 4
-        page.click(".oe-actions label", "Check metric_gap_analysis")
-        page.see("27 steps left", "metric_gap_analysis")
-        page.click(".oe-actions label", "Read preprocessing.py")
-        page.see("26 steps left", "Checks run", "read at step 1")
-        numbers = [cell.text for cell in page.find(".mlops .listing td.n") if cell.is_displayed()]
-        assert numbers == [str(number) for number in range(1, len(numbers) + 1)] and len(numbers) > 50
-        assert page.find(".mlops .checks .verdict.fail, .mlops .checks .verdict.pass, .mlops .checks .verdict.warn")
-        picture(page, tmp_path / "web.png")
-        details = page.find(".mlops .folder details summary")
-        details[0].click()
-        assert page.find(".mlops .folder details[open] .listing td.n")[0].is_displayed()
-        page.click("button[role=tab]", "Diagnose")
-        page.click("button", "Submit and end")
-        page.see("expected a diagnosis, found nothing", "25 steps left")
-        words = next(
-            box for box in page.find("textarea") if box.get_attribute("placeholder") == "alone: no fault found"
-        )
-        words.send_keys("Nothing is wrong with this run.")
-        page.click("button", "Submit and end")
-        page.see("episode over", "of 1", "0.00 of 0.45")
-        assert page.suggestions() == []
-        page.click("button", "New episode")
-        page.see("30 steps left")
-        assert not [address for address in page.requests() if not address.startswith(url)]
+def test_a_person_plays_an_episode(page: Page, url: str, tmp_path: Path) -> None:
+    page.driver.get(url)
+    page.see("30 steps left", "not read")
+    assert page.driver.title == "MLOps Pipeline Debugger"
+    assert not page.find(".mlops svg") and len(page.suggestions()) == 8
+    seed = page.find("input[type=text], textarea")
+    box = next(box for box in seed if box.get_attribute("placeholder") == "any")
+    box.send_keys("7")
+    page.click("button", "New episode")
+    page.see("run-", "30 steps left")
+    page.click(".oe-actions label", "Read eval_results.json")
+    page.see("29 steps left")
+    page.click(".oe-actions label", "Read train.log")
+    page.see("28 steps left", "Loss by epoch")
+    assert len(page.find(".mlops svg polyline")) >= 4
+    page.click(".oe-actions label", "Check metric_gap_analysis")
+    page.see("27 steps left", "metric_gap_analysis")
+    page.click(".oe-actions label", "Read preprocessing.py")
+    page.see("26 steps left", "Checks run", "read at step 1")
+    numbers = [cell.text for cell in page.find(".mlops .listing td.n") if cell.is_displayed()]
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)] and len(numbers) > 50
+    assert page.find(".mlops .checks .verdict.fail, .mlops .checks .verdict.pass, .mlops .checks .verdict.warn")
+    picture(page, tmp_path / "web.png")
+    details = page.find(".mlops .folder details summary")
+    details[0].click()
+    assert page.find(".mlops .folder details[open] .listing td.n")[0].is_displayed()
+    page.click("button[role=tab]", "Diagnose")
+    page.click("button", "Submit and end")
+    page.see("expected a diagnosis, found nothing", "25 steps left")
+    words = next(box for box in page.find("textarea") if box.get_attribute("placeholder") == "alone: no fault found")
+    words.send_keys("Nothing is wrong with this run.")
+    page.click("button", "Submit and end")
+    page.see("episode over", "of 1", "0.00 of 0.45")
+    assert page.suggestions() == []
+    page.click("button", "New episode")
+    page.see("30 steps left")
+    assert not [address for address in page.requests() if not address.startswith(url)]
 
 
 def picture(page: Page, path: Path) -> None:
@@ -298,22 +302,21 @@ def picture(page: Page, path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_visitors_see_their_own_episodes(page: Page, bank_path: Path) -> None:
-    with local_server(create_server_app(bank_path, web=True)) as url:
-        page.driver.get(url)
-        page.click(".oe-actions label", "Read train.log")
-        page.see("29 steps left", "Loss by epoch")
-        first = page.driver.current_window_handle
-        page.driver.switch_to.new_window("tab")
-        page.driver.get(url)
-        page.see("30 steps left")
-        assert not page.find(".mlops svg")
-        page.click(".oe-actions label", "Read eval_results.json")
-        page.see("29 steps left")
-        page.driver.close()
-        page.driver.switch_to.window(first)
-        page.click(".oe-actions label", "Read eval_results.json")
-        page.see("28 steps left", "Loss by epoch")
+def test_visitors_see_their_own_episodes(page: Page, url: str) -> None:
+    page.driver.get(url)
+    page.click(".oe-actions label", "Read train.log")
+    page.see("29 steps left", "Loss by epoch")
+    first = page.driver.current_window_handle
+    page.driver.switch_to.new_window("tab")
+    page.driver.get(url)
+    page.see("30 steps left")
+    assert not page.find(".mlops svg")
+    page.click(".oe-actions label", "Read eval_results.json")
+    page.see("29 steps left")
+    page.driver.close()
+    page.driver.switch_to.window(first)
+    page.click(".oe-actions label", "Read eval_results.json")
+    page.see("28 steps left", "Loss by epoch")
 
 
 @pytest.mark.slow
@@ -323,7 +326,9 @@ def test_a_strangers_text_stays_text(page: Page, tmp_path: Path) -> None:
     bank_of(
         path, artifacts=texts, run_summary={"model": HOSTILE}, run_id=HOSTILE, fault=CANARY, gold_fix=CANARY
     ).close()
-    with local_server(create_server_app(path, web=True, harness_key="key")) as url:
+    variables = {"MLOPS_DEBUGGER_BANK": str(path), "MLOPS_DEBUGGER_HARNESS_KEY": "key", "ENABLE_WEB_INTERFACE": "true"}
+    with running(**variables) as server:
+        url = server.base_url
         page.driver.get(url)
         page.see("<img src=x")
         for words in ("Read eval_results.json", "Read train.log", "Read config.yaml", "Read preprocessing.py"):
