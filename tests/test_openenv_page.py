@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from browser import Page, browser
+from browser import REQUIRED, Page, browser, programs
 from openenv.core.env_server.serialization import serialize_observation
 from scenarios import ARTIFACT_TEXTS, CODE, LOG, scenario
 from servers import running
@@ -251,6 +251,7 @@ def url(bank_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("browser")
 def test_a_person_plays_an_episode(page: Page, url: str, tmp_path: Path) -> None:
     page.driver.get(url)
     page.see("30 steps left", "not read")
@@ -284,6 +285,7 @@ def test_a_person_plays_an_episode(page: Page, url: str, tmp_path: Path) -> None
     words.send_keys("Nothing is wrong with this run.")
     page.click("button", "Submit and end")
     page.see("episode over", "of 1", "0.00 of 0.45")
+    page.driver.save_screenshot(str(tmp_path / "end.png"))
     assert page.suggestions() == []
     page.click("button", "New episode")
     page.see("30 steps left")
@@ -302,6 +304,7 @@ def picture(page: Page, path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("browser")
 def test_visitors_see_their_own_episodes(page: Page, url: str) -> None:
     page.driver.get(url)
     page.click(".oe-actions label", "Read train.log")
@@ -320,6 +323,7 @@ def test_visitors_see_their_own_episodes(page: Page, url: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("browser")
 def test_a_strangers_text_stays_text(page: Page, tmp_path: Path) -> None:
     texts = {name: f"{HOSTILE}\n{text}" for name, text in ARTIFACT_TEXTS.items()} | {"train.log": f"{LOG}{HOSTILE}\n"}
     path = tmp_path / "bank.sqlite"
@@ -339,3 +343,13 @@ def test_a_strangers_text_stays_text(page: Page, tmp_path: Path) -> None:
         for name in ("", "config", "gradio_api/info", "gradio_api/app_id"):
             answer = httpx.get(f"{url}/web/{name}", headers={"X-Harness-Key": "key"}, follow_redirects=True)
             assert CANARY not in answer.text
+
+
+def test_a_missing_browser_is_a_skip_here_and_a_failure_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv(REQUIRED, raising=False)
+    with pytest.raises(pytest.skip.Exception, match=r"chromium and chromedriver.*apt-get install"):
+        programs()
+    monkeypatch.setenv(REQUIRED, "required")
+    with pytest.raises(pytest.fail.Exception, match="may not be skipped"):
+        programs()
