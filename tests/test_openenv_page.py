@@ -285,6 +285,7 @@ def test_a_person_plays_an_episode(page: Page, url: str, tmp_path: Path) -> None
     words.send_keys("Nothing is wrong with this run.")
     page.click("button", "Submit and end")
     page.see("episode over", "of 1", "0.00 of 0.45")
+    page.wait(lambda _: page.driver.execute_script("return window.scrollY") == 0)
     page.driver.save_screenshot(str(tmp_path / "end.png"))
     assert page.suggestions() == []
     page.click("button", "New episode")

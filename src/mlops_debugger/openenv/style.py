@@ -17,7 +17,7 @@ STYLE = """
 .mlops .meter { display: flex; flex-direction: column; min-width: 11rem; }
 .mlops .meter span { color: var(--quiet) !important; font-size: 12px; }
 .mlops progress { width: 100%; height: 6px; margin: .3rem 0; accent-color: #1f6feb; }
-.mlops .told { margin: .8rem 0 0; padding: .5rem .8rem .5rem 1.8rem; background: var(--soft);
+.mlops .told { margin: .8rem 0 0 !important; padding: .5rem .8rem .5rem 1.8rem; background: var(--soft);
   border: 1px solid var(--line); border-radius: 6px; list-style: disc; }
 .mlops .result { margin-top: .8rem; padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 8px; }
 .mlops .score b { font-size: 26px; } .mlops meter { width: 9rem; vertical-align: middle; }
