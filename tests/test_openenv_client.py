@@ -370,7 +370,7 @@ def test_autoenv_finds_the_installed_package(url: str, tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
     )
     assert told.returncode == 0, told.stderr
     assert told.stdout.split() == ["SyncEnvClient", "MLOpsObservation"]
