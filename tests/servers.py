@@ -28,7 +28,7 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def wait_for(ready: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_for(ready: Callable[[], bool], seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while True:
         with contextlib.suppress(httpx.TransportError):
@@ -54,7 +54,7 @@ class ServerProcess:
             stderr=subprocess.STDOUT,
         )
 
-    def wait(self, seconds: float = 60.0) -> None:
+    def wait(self, seconds: float = 240.0) -> None:
         def ready() -> bool:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with {self.process.returncode}: {self.logs()}")
@@ -72,10 +72,10 @@ class ServerProcess:
         if self.process.poll() is None:
             self.process.send_signal(how)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(20)
+            self.process.wait(60)
         if self.process.stdout is not None:
             self.process.stdout.close()
 
@@ -108,10 +108,10 @@ class ProcessContainers(ContainerProvider):
         if self.server is not None:
             self.server.stop()
 
-    def wait_for_ready(self, base_url: str, timeout_s: float = 60.0) -> None:
+    def wait_for_ready(self, base_url: str, timeout_s: float = 240.0) -> None:
         if self.server is None:
             raise RuntimeError("nothing was started")
-        self.server.wait(max(timeout_s, 60.0))
+        self.server.wait(max(timeout_s, 240.0))
 
 
 class Subject(ServerProcess):

@@ -89,7 +89,14 @@ def mount(app: FastAPI, open_environment: Callable[[], MLOpsEnvironment], limit:
         return RedirectResponse(f"{PATH}/")
 
     mounted: FastAPI = gr.mount_gradio_app(
-        app, blocks, path=PATH, theme=_theme(), css=OPENENV_GRADIO_CSS + PAGE_STYLE, footer_links=[]
+        app,
+        blocks,
+        path=PATH,
+        theme=_theme(),
+        css=OPENENV_GRADIO_CSS + PAGE_STYLE,
+        footer_links=[],
+        show_error=False,
+        max_file_size="1kb",  # nothing here takes a file, but gradio's upload route stands open
     )
     return mounted
 
@@ -177,6 +184,8 @@ def build(visitors: Visitors, limit: int) -> gr.Blocks:
         gr.on([looking.click, path.submit], look, [artifact, path], **event)
         checking.click(check, [name], **event)
         submitting.click(submit, diagnosis, **event)
+        # The newest answer stands at the top, and the result of the episode with it.
+        drawing.change(None, js="() => window.scrollTo({top: 0, behavior: 'smooth'})", api_visibility="private")
         blocks.unload(leave)
     return blocks
 

@@ -8,16 +8,16 @@ STYLE = """
   --line: var(--border-color-primary, #e4e4e7); --soft: var(--background-fill-secondary, #fafafa);
   --quiet: var(--body-text-color-subdued, #6b6b6b); }
 .mlops h3 { font-size: 14px; font-weight: 600; margin: 1.4em 0 .5em; color: inherit; }
-.mlops p { margin: .4em 0; } .mlops .quiet { color: var(--quiet); font-size: 12.5px; }
+.mlops p { margin: .4em 0; } .mlops .quiet { color: var(--quiet) !important; font-size: 12.5px; }
 .mlops .head { display: flex; flex-wrap: wrap; gap: .8rem 2rem; justify-content: space-between;
   border-bottom: 1px solid var(--line); padding-bottom: .8rem; }
 .mlops .run { font: 600 15px ui-monospace, monospace; }
 .mlops dl { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; margin: .4rem 0 0; }
-.mlops dt { color: var(--quiet); font-size: 12px; } .mlops dd { margin: 0; }
+.mlops dt { color: var(--quiet) !important; font-size: 12px; } .mlops dd { margin: 0; }
 .mlops .meter { display: flex; flex-direction: column; min-width: 11rem; }
-.mlops .meter span { color: var(--quiet); font-size: 12px; }
+.mlops .meter span { color: var(--quiet) !important; font-size: 12px; }
 .mlops progress { width: 100%; height: 6px; margin: .3rem 0; accent-color: #1f6feb; }
-.mlops .told { margin: .8rem 0 0; padding: .5rem .8rem .5rem 1.8rem; background: var(--soft);
+.mlops .told { margin: .8rem 0 0 !important; padding: .5rem .8rem .5rem 1.8rem; background: var(--soft);
   border: 1px solid var(--line); border-radius: 6px; list-style: disc; }
 .mlops .result { margin-top: .8rem; padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 8px; }
 .mlops .score b { font-size: 26px; } .mlops meter { width: 9rem; vertical-align: middle; }
@@ -25,7 +25,7 @@ STYLE = """
 .mlops th, .mlops td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0; border: 0 !important; }
 .mlops table, .mlops tr { border: 0 !important; background: none !important; }
 .mlops table:not(.lines) tr + tr td { border-top: 1px solid var(--line) !important; }
-.mlops th { color: var(--quiet); font-weight: 400; font-size: 12px; }
+.mlops th { color: var(--quiet) !important; font-weight: 400; font-size: 12px; }
 .mlops .checks td:first-child { white-space: nowrap; font-family: ui-monospace, monospace; font-size: 12.5px; }
 .mlops .verdict { font-weight: 600; white-space: nowrap; }
 .mlops .pass { color: #19703a; } .mlops .warn { color: #8a5a00; } .mlops .fail { color: #b3261e; }
@@ -41,16 +41,19 @@ STYLE = """
   white-space: nowrap; border-right: 1px solid var(--line) !important; }
 .mlops .pictures { display: flex; flex-wrap: wrap; gap: .8rem; }
 .mlops figure { margin: 0; background: #fff; border: 1px solid var(--line); border-radius: 6px; padding: .3rem .5rem; }
-.mlops figcaption { font-size: 12px; color: #555; } .mlops svg { max-width: 100%; height: auto; display: block; }
+.mlops figcaption { font-size: 12px; color: #555 !important; }
+.mlops svg { max-width: 100%; height: auto; display: block; }
 .mlops .folder { border: 1px solid var(--line); border-radius: 6px; }
 .mlops .folder > * { padding: .4rem .8rem; border-bottom: 1px solid var(--line); }
 .mlops .folder > *:last-child { border-bottom: 0; }
 .mlops .folder b { font-family: ui-monospace, monospace; font-size: 12.5px; }
-.mlops .folder span, .mlops .folder i { color: var(--quiet); font-size: 12.5px; }
+.mlops .folder span, .mlops .folder i { color: var(--quiet) !important; font-size: 12.5px; }
 .mlops .folder i { float: right; } .mlops summary { cursor: pointer; }
 .mlops .file { padding-left: 1.6rem !important; }
-.mlops > details { margin-top: 1.2em; } .mlops > details > summary { color: var(--quiet); font-size: 12.5px; }
-.mlops .steps { padding-left: 2rem; list-style: decimal; margin: 0; } .mlops .steps span { color: var(--quiet); }
+.mlops > details { margin-top: 1.2em; }
+.mlops > details > summary { color: var(--quiet) !important; font-size: 12.5px; }
+.mlops .steps { padding-left: 2rem; list-style: decimal; margin: 0; }
+.mlops .steps span { color: var(--quiet) !important; }
 """
 
 PAGE_STYLE = """
