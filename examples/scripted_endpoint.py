@@ -60,7 +60,7 @@ def streamed(reply: dict[str, Any]) -> bytes:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+    # HTTP/1.0, as by default: a connection for each reply, so that no client has to close what it kept.
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +32,17 @@ sys.path.insert(0, str(ROOT / "examples"))
 from scripted_endpoint import scripted_endpoint  # noqa: E402
 
 pytestmark = [
-    # Inspect AI's own, of its retries.
+    # Inspect AI's own: of its retries, and streams between its tasks that it leaves to the collector.
     pytest.mark.filterwarnings("ignore:The 'initial' parameter is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:Unclosed .MemoryObject:ResourceWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """What is left to the collector is collected here, not in somebody else's test."""
+    yield
+    gc.collect()
 
 
 def evaluate(folder: Path, script: Any, **task: Any) -> EvalLog:
