@@ -6,11 +6,12 @@
 # server over the WebSocket. Its harness installs the packages of its own program with uv: a package index is needed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-PYTHON=${PYTHON:-.venv/bin/python}
-VENV=${VERIFIERS_VENV:-.venv-verifiers}
+# Not PYTHON, which make hands down and which names the interpreter that .venv is made with.
+OURS=${DEBUGGER_PYTHON:-.venv/bin/python}
+VENV=$(realpath -m "${VERIFIERS_VENV:-.venv-verifiers}")
 
 if ! test -x "$VENV/bin/vf-eval"; then
-    "$PYTHON" -m venv "$VENV"
+    "$OURS" -m venv "$VENV"
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check uv
     # uv, not pip: pip searches for minutes until it finds the one OpenEnv that fits.
     VIRTUAL_ENV="$VENV" "$VENV/bin/uv" pip install --quiet -r scripts/verifiers.txt
@@ -19,13 +20,13 @@ fi
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 
-port() { "$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+port() { "$OURS" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 server=http://127.0.0.1:$(port)
 endpoint_port=$(port)
 
-"$PYTHON" -c 'from mlops_debugger.cli import app; app()' serve --port "${server##*:}" &
-"$PYTHON" examples/scripted_endpoint.py --port "$endpoint_port" &
-"$PYTHON" - "$server/health" <<'PY'
+"$OURS" -c 'from mlops_debugger.cli import app; app()' serve --port "${server##*:}" &
+"$OURS" examples/scripted_endpoint.py --port "$endpoint_port" &
+"$OURS" - "$server/health" <<'PY'
 import sys, time, urllib.request
 for _ in range(240):
     try:
@@ -36,10 +37,10 @@ for _ in range(240):
 sys.exit("expected the server to answer within a minute, it did not: see its messages above")
 PY
 
-PATH="$PWD/$VENV/bin:$VENV/bin:$PATH" ENDPOINT_API_KEY=none PYTHONPATH= "$VENV/bin/vf-eval" @ examples/verifiers.toml \
+PATH="$VENV/bin:$PATH" ENDPOINT_API_KEY=none PYTHONPATH= "$VENV/bin/vf-eval" @ examples/verifiers.toml \
     --env.taskset.base-url "$server" --client.base-url "http://127.0.0.1:$endpoint_port/v1" --output-dir "$work/runs"
 
-"$PYTHON" - "$work/runs" <<'PY'
+"$OURS" - "$work/runs" <<'PY'
 import json, pathlib, sys
 
 from mlops_debugger.bank import Bank, starter_bank_path

@@ -46,6 +46,17 @@ def test_trl_finds_the_actions_and_nothing_else() -> None:
         assert "Returns:" in doc and all(f"    {parameter}: " in doc for parameter in parameters)
 
 
+def test_no_framework_is_imported_with_the_class() -> None:
+    """TRL and the trainer's libraries are the caller's: the class alone is light."""
+    look = (
+        "import sys, mlops_debugger.adapters.trl_environment; "
+        "print([name for name in ('trl', 'torch', 'pandas', 'openenv', 'gymnasium', 'inspect_ai') if name in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    told = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
 def test_transformers_reads_the_same_schemas() -> None:
     utils = pytest.importorskip("transformers.utils", reason="the extra trl is not installed")
     environment = DebuggerEnvironment()

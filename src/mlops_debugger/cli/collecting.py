@@ -34,7 +34,7 @@ def rollouts(
     """Play whole episodes through OpenEnv's harness and write them as JSON lines.
 
     results.jsonl has every episode, sft.jsonl those worth learning from: messages, tools, reward. Nothing in them comes
-    from the answer. Fixes are trained again, in the sandbox where this machine has one.
+    from the answer, but for the oracle's own actions. Fixes are trained again, in the sandbox where there is one.
     """
     from mlops_debugger.adapters import rollouts as rolling
     from mlops_debugger.grading import Trials
