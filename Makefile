@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test fast slow lint serve clean lock
+.PHONY: run test fast slow lint serve verifiers clean lock
 
 run: $(READY)  ## set everything up, then watch an agent investigate 30 runs
 	$(BIN)/mlops-debugger run --episodes 30 --out reports/run
@@ -24,6 +24,9 @@ lint: $(READY)
 serve: $(READY)
 	$(BIN)/mlops-debugger serve
 
+verifiers: $(READY)  ## evaluate with verifiers, in an environment of its own (it cannot share ours)
+	scripts/verifiers.sh
+
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else 'expected Python 3.11, found %d.%d: make PYTHON=/path/to/python3.11' % sys.version_info[:2])"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -36,4 +39,4 @@ lock: $(READY)  ## pin every package again; the lock file names packages and ver
 	$(BIN)/uv pip compile --quiet --no-emit-index-url --no-header --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) reports build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-verifiers reports build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

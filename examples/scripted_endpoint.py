@@ -44,12 +44,29 @@ def completion(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def streamed(reply: dict[str, Any]) -> bytes:
+    """The reply as server-sent events, for clients that ask for a stream: all of it, then the end, then the usage."""
+    (choice,) = reply["choices"]
+    delta = dict(choice["message"])
+    if "tool_calls" in delta:
+        delta["tool_calls"] = [{"index": 0, **call} for call in delta["tool_calls"]]
+    base = {name: reply[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+    chunks = [
+        {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]},
+        {"choices": [], "usage": reply["usage"]},
+    ]
+    return b"".join(b"data: %s\n\n" % json.dumps(base | chunk).encode() for chunk in chunks) + b"data: [DONE]\n\n"
+
+
 class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+    # HTTP/1.0, as by default: a connection for each reply, so that no client has to close what it kept.
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path.endswith("/chat/completions"):
+        if self.path.endswith("/chat/completions") and request.get("stream"):
+            self._send(200, streamed(completion(request)), "text/event-stream")
+        elif self.path.endswith("/chat/completions"):
             self._send(200, completion(request))
         else:
             self._send(404, {"error": {"message": f"expected /v1/chat/completions, found {self.path}"}})
@@ -57,10 +74,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._send(200, {"object": "list", "data": [{"id": "scripted", "object": "model"}]})
 
-    def _send(self, status: int, body: dict[str, Any]) -> None:
-        raw = json.dumps(body).encode()
+    def _send(self, status: int, body: dict[str, Any] | bytes, kind: str = "application/json") -> None:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,6 +122,19 @@ def test_vectorised_environments_play_apart(kind: Callable[..., SyncVectorEnv | 
         assert not again[2].any() and list(again[0]["step"]) == [2, 0, 2]
     finally:
         envs.close()
+
+
+def test_the_example_plays() -> None:
+    done = runpy.run_path(str(Path(__file__).parents[1] / "examples" / "gymnasium_random.py"))["main"](steps=10)
+    assert all(0.0 <= score <= 1.0 for score in done)
+
+
+@pytest.mark.slow
+def test_a_gold_fix_is_trained_and_scores_one() -> None:
+    env = gymnasium.make(ENVIRONMENT_ID, controls=False, task_id="easy")
+    env.reset(seed=11)
+    _, reward, terminated, _, info = env.step(encode(gold(env.unwrapped._play.state())))
+    assert terminated and reward == 1.0 and set(info["rows"].values()) == {1.0} and info["unscored"] == ""
 
 
 def together(space: gymnasium.spaces.Dict, actions: list[MLOpsAction]) -> dict[str, object]:

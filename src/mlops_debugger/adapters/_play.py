@@ -6,6 +6,7 @@ import atexit
 import functools
 import json
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ BankLike = Bank | Path | str | None
 
 
 def open_bank(bank: BankLike = None) -> Bank:
-    """The bank itself, or one opened once a process: the starter bank when none is named. Raises `BankError`."""
-    return bank if isinstance(bank, Bank) else _bank(str(bank or starter_bank_path()), os.getpid())
+    """The bank itself, or one opened once a thread: the starter bank when none is named. Raises `BankError`."""
+    if isinstance(bank, Bank):
+        return bank
+    return _bank(str(bank or starter_bank_path()), os.getpid(), threading.get_ident())
 
 
 def shared_trials(*, workers: int = 1, allow_code: bool = False) -> Trials:
@@ -33,9 +36,9 @@ def shared_trials(*, workers: int = 1, allow_code: bool = False) -> Trials:
     return _trials(workers, allow_code, os.getpid())
 
 
-# By process: neither an open database nor the pipes of a warm worker survive a fork.
+# By process: neither an open database nor the pipes of a warm worker survive a fork. A bank is for one thread.
 @functools.lru_cache(maxsize=16)
-def _bank(path: str, _process: int) -> Bank:
+def _bank(path: str, _process: int, _thread: int) -> Bank:
     return Bank(path)
 
 

@@ -112,7 +112,7 @@ class DebuggerEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
         play = self._play
         return self._seen(answer(play.observation)), play.score, play.done, False, self._info()
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """The last text, in render mode `ansi`."""
         return self._shown if self.render_mode == "ansi" else None
 

@@ -1,6 +1,9 @@
 """Inspect AI: a task with the eight actions as tools, and a scorer with the rubric's rows.
 
-    inspect eval mlops_debugger/mlops_debugger --model openai/MODEL -T split=test -T task_id=hard --limit 20
+    inspect eval src/mlops_debugger/adapters/inspect_task.py --model openai/MODEL -T split=test -T task_id=hard
+
+In a checkout by this file, elsewhere by the name `mlops_debugger/mlops_debugger`: Inspect AI asks for a distribution of
+the package's name, which an editable install of ours does not have.
 
 Samples are the scenarios of a split of the bank; they hold what reset shows and no answer. Another solver may be given:
 the setup opens the episode and hands out the tools either way. A reply without a tool call costs a step, as any other

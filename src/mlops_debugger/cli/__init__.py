@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlops_debugger.cli import (  # noqa: F401  (they add commands)
+    collecting,
     connecting,
     demo,
     diagnosing,
