@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scenarios import scenario
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -52,6 +54,7 @@ UNREADABLE: tuple[tuple[str | bytes, str, str], ...] = (
     ('{"type": "step", "data": [1]}', "VALIDATION_ERROR", "found list"),
     ('{"type": "state", "data": {}}', "VALIDATION_ERROR", "leave it out"),
     ('{"type": "state", "\\ud800": 1}', "VALIDATION_ERROR", "leave it out"),
+    ('{"type": "state", "": "\\ud800"}', "VALIDATION_ERROR", "no field ''"),
     ('{"type": "mcp", "data": {"jsonrpc": "2.0", "method": "\\ud800"}}', "VALIDATION_ERROR", "JSON-RPC"),
     ('{"type": "mcp", "data": {"jsonrpc": "2.0", "method": 1, "id": [1]}}', "VALIDATION_ERROR", "JSON-RPC"),
     (b'{"type": "state"}', "INVALID_JSON", "binary"),
@@ -169,6 +172,32 @@ def test_what_breaks_the_protocol_is_closed_with_its_code(url: str, frame: bytes
         answer = raw.recv(4096)
         assert answer[0] == 0x88 and struct.unpack("!H", answer[2:4])[0] == code
         assert plays(other)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type": "step", "data": {"a": 1}, "x": "}}', '{"type": "step", "data": {"a": "}", "x": 1}}', '{"type": "step", "data": {}}',
+        '{"type":"step","data":{"a":"{"}}', '{"type": "step", "data": {"a": 1}, "type": {}}', '{"type": "step", "data": {"a": [1]}}',
+        '{"type": "step", "data": {"a": "\\"}}', '{"type": "step", "data": {}, "data": 5}}', '{"type": "step", "data": {"a": ' + "9" * 4_400 + "}}",
+    ],
+)  # fmt: skip
+def test_short_cut_for_plain_steps_lets_nothing_pass_that_is_none(text: str) -> None:
+    """It may let pass what is no JSON, which OpenEnv itself answers; never JSON of another form."""
+    if not frames._is_plain_step(text):
+        return
+    try:
+        message = json.loads(text)
+    except json.JSONDecodeError:
+        return
+    assert set(message) == {"type", "data"} and message["type"] == "step" and isinstance(message["data"], dict)
+
+
+@given(st.text('{}":,a1[] \\', max_size=40))
+def test_short_cut_for_plain_steps_on_any_ending(ending: str) -> None:
+    for start in frames._STEPS:
+        test_short_cut_for_plain_steps_lets_nothing_pass_that_is_none(start + ending + "}}")
+    assert frames._is_plain_step('{"type": "step", "data": {"action_type": "read_config"}}')
 
 
 # --- HTTP
