@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import struct
 import subprocess
@@ -219,6 +220,27 @@ def test_bad_bodies_are_told_without_repeating_them(url: str, path: str, body: b
     assert len(answer.content) < 6_000
     for words in ("pydantic", "Traceback", "input_value", "argument after"):
         assert words not in answer.text
+
+
+def test_schemathesis_finds_no_error_of_the_servers(url: str, tmp_path: Path) -> None:
+    """Requests that fit the published OpenAPI description, and ones that do not, on every route."""
+    config = tmp_path / "schemathesis.toml"
+    config.write_text('[parameters]\n"path.env_name" = "mlops_pipeline_debugger"\n')
+    checks = "not_a_server_error,response_schema_conformance,content_type_conformance"
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        "--config-file",
+        str(config),
+        "run",
+        f"{url}/openapi.json",
+    ]
+    command += ["--max-examples", "15", "--checks", checks, "--mode", "all", "--seed", "1", "--no-color"]
+    command += ["--phases", "examples,coverage,fuzzing"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+    assert re.search(r"(\d+) selected / \1 total", done.stdout) and "Missing test data" not in done.stdout, done.stdout[
+        -3000:
+    ]
 
 
 def test_too_large_bodies_are_refused_unread(url: str) -> None:
