@@ -150,7 +150,8 @@ class FrameMiddleware:
         elif body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
             await JSONResponse({"detail": _TOO_MANY}, 400)(scope, receive, send)
         elif scope["path"] == "/mcp" and (refusal := _no_call(body)) is not None:
-            await JSONResponse({"jsonrpc": "2.0", "id": None, "error": refusal}, 400)(scope, receive, send)
+            # With status 200, as OpenEnv answers and its validator asks: the error is JSON-RPC's, not HTTP's.
+            await JSONResponse({"jsonrpc": "2.0", "id": None, "error": refusal})(scope, receive, send)
         else:
             held.reverse()
 
