@@ -197,7 +197,7 @@ class BadInput:
             return f'{{"type": "reset", "data": {{"seed": {"9" * 5_000}}}}}'
         kind = {"log_filter": "read_logs", "field_path": "query_artifact"}.get(field, "submit_diagnosis")
         return json.dumps({"type": "step", "data": {"action_type": kind, "artifact_name": "train.log", field: text}})[
-            :250_000
+            :120_000
         ]
 
     def _binary(self) -> bytes:

@@ -31,7 +31,7 @@ from websockets.exceptions import ConnectionClosed
 OUT = Path(__file__).with_suffix(".json")
 MAX_MESSAGE = 4_000
 INTERNALS = re.compile(
-    r"Traceback|File \"|site-packages|pydantic|starlette|0x[0-9a-f]{6}|NoneType' object|object has no attribute|"
+    r"Traceback|File \"|site-packages|pydantic|starlette| at 0x[0-9a-f]+|NoneType' object|object has no attribute|"
     r"argument of type|positional argument|keyword argument|codec can't|src/mlops|/work/|errors\.pydantic"
 )
 HEALTHY = [

@@ -1,18 +1,19 @@
 """Servers for measurements, each a process of its own: ours, and the least that an OpenEnv environment can be.
 
-The trivial environment answers every reset and step with one prepared observation. It is made to be hard to beat: it
-has the same fields and nesting as ours and, within a byte, the same length as JSON, goes the same way through OpenEnv
-(`step_async`, a wire model, `model_dump`), is served by the same uvicorn settings, and does nothing whatever beside
-that, not even build its observation.
+The trivial environment answers with observations that were prepared before it started: those of some of our own
+episodes, in their order, so that what it sends has our fields, nesting and length to the byte. It is made to be hard to
+beat: it goes the same way through OpenEnv (`step_async`, a wire model, `model_dump`), is served by the same uvicorn
+settings, and does nothing whatever beside that, not even build its observation.
 
     python benchmarks/servers.py ours 8001
-    python benchmarks/servers.py trivial 8002 observation.json
+    python benchmarks/servers.py trivial 8002 episodes.json
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import json
 import os
 import socket
@@ -115,24 +116,33 @@ def _trivial(path: str) -> Any:
 
     from mlops_debugger.openenv.models import MLOpsAction, MLOpsObservation
 
-    prepared = MLOpsObservation.model_validate_json(Path(path).read_text())
+    episodes = [
+        [MLOpsObservation.model_validate(observation) for observation in episode]
+        for episode in json.loads(Path(path).read_text())
+    ]
+    turns = itertools.cycle(episodes)
 
     class Trivial(Environment[MLOpsAction, MLOpsObservation, State]):
         SUPPORTS_CONCURRENT_SESSIONS = True
 
+        def __init__(self) -> None:
+            super().__init__()
+            self.rest = iter(episodes[0])
+
         async def reset_async(
             self, seed: int | None = None, episode_id: str | None = None, **_: Any
         ) -> MLOpsObservation:
-            return prepared
+            self.rest = iter(next(turns))
+            return next(self.rest)
 
         async def step_async(self, action: MLOpsAction, timeout_s: float | None = None, **_: Any) -> MLOpsObservation:
-            return prepared
+            return next(self.rest)
 
         def reset(self, seed: int | None = None, episode_id: str | None = None, **_: Any) -> MLOpsObservation:
-            return prepared
+            return episodes[0][0]
 
         def step(self, action: MLOpsAction, timeout_s: float | None = None, **_: Any) -> MLOpsObservation:
-            return prepared
+            return episodes[0][0]
 
         @property
         def state(self) -> State:
@@ -140,40 +150,6 @@ def _trivial(path: str) -> Any:
 
     config = ConcurrencyConfig(max_concurrent_envs=MAX_SESSIONS, session_timeout=3600.0)
     return create_app(Trivial, MLOpsAction, MLOpsObservation, env_name="trivial", concurrency_config=config)
-
-
-def trivial_observation(mean_bytes: int) -> str:
-    """An observation as JSON, of our fields and nesting, that is `mean_bytes` long as OpenEnv sends it."""
-    from mlops_debugger.bank import Bank, starter_bank_path
-    from mlops_debugger.contract import MLOpsAction
-    from mlops_debugger.environment import Session
-
-    session = Session(Bank(starter_bank_path()))
-    session.reset(seed=0)
-    observation = session.step(MLOpsAction(action_type="read_logs"))
-    log = str(observation.last_action_result["content"])
-
-    def of(characters: int) -> str:
-        text = (log * (1 + characters // len(log)))[:characters]
-        content = {**observation.last_action_result, "content": text}
-        return observation.model_copy(update={"last_action_result": content}).model_dump_json()
-
-    low, high = 0, mean_bytes
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if sent_bytes(of(middle)) < mean_bytes else (low, middle)
-    return of(low)
-
-
-def sent_bytes(observation: str) -> int:
-    """The length of the message in which OpenEnv sends an observation."""
-    from openenv.core.env_server.serialization import serialize_observation
-    from openenv.core.env_server.types import WSObservationResponse
-
-    from mlops_debugger.openenv.models import MLOpsObservation
-
-    model = MLOpsObservation.model_validate(json.loads(observation))
-    return len(WSObservationResponse(data=serialize_observation(model)).model_dump_json())
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from servers import Server, running, sent_bytes, trivial_observation
+from servers import Server, running
 from websockets.asyncio.client import ClientConnection, connect
 
 from mlops_debugger.bank import Bank, starter_bank_path
@@ -116,11 +116,12 @@ async def open_all(server: Server) -> float:
 
 def serving(sessions: Sequence[int], rounds: int, steps: int, soak: int) -> dict[str, Any]:
     """Ours and trivial, in turn, at each number of sessions."""
-    size = round(statistics.fmean(_sizes()))
-    found: dict[str, Any] = {"message_bytes": size, "load": {}}
+    episodes_played = recorded(100)
+    sizes = [len(json.dumps(observation)) for episode in episodes_played for observation in episode]
+    found: dict[str, Any] = {"observation_bytes": round(statistics.fmean(sizes)), "load": {}}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        path = Path(folder) / "observation.json"
-        path.write_text(trivial_observation(size))
+        path = Path(folder) / "episodes.json"
+        path.write_text(json.dumps(episodes_played))
         servers = [stack.enter_context(running("ours")), stack.enter_context(running("trivial", str(path)))]
         found["first_time_cpu_us"] = {server.name: asyncio.run(open_all(server)) for server in servers}
         for count in sessions:
@@ -135,17 +136,17 @@ def serving(sessions: Sequence[int], rounds: int, steps: int, soak: int) -> dict
     return found
 
 
-def _sizes() -> list[int]:
-    """The bytes of every message that the script is answered by, over some episodes."""
+def recorded(count: int) -> list[list[dict[str, Any]]]:
+    """The observations of so many episodes of the script, the reset's first: what the trivial environment sends."""
     session = Session(Bank(starter_bank_path()))
-    sizes = []
-    for seed in range(20):
-        session.reset(seed=seed)
+    episodes = []
+    for seed in range(count):
+        played = [session.reset(seed=seed)]
         for action in SCRIPT:
             read = read_action(action)
-            observation = session.reject(read) if isinstance(read, str) else session.step(read)
-            sizes.append(sent_bytes(observation.model_dump_json()))
-    return sizes
+            played.append(session.reject(read) if isinstance(read, str) else session.step(read))
+        episodes.append([observation.model_dump(mode="json") for observation in played])
+    return episodes
 
 
 def _compared(measured: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
@@ -242,7 +243,7 @@ def report(found: dict[str, Any]) -> None:
         print(f"{what:<6} a CPU s    {steady:,.0f} (≥ {TARGETS[what]:,}); {first:,.0f} on scenarios seen first")
     first = net["first_time_cpu_us"]
     print(f"CPU µs a step, scenarios seen first: ours {first['ours']:.0f}, trivial {first['trivial']:.0f}")
-    print(f"messages of {net['message_bytes']} bytes; medians of rounds in turn")
+    print(f"observations of {net['observation_bytes']} bytes; medians of rounds in turn")
     print("sessions       CPU µs a step            p50 ms           p99 ms        steps a s")
     for count, row in net["load"].items():
         mine, other, ratio = row["ours"], row["trivial"], row["ratio"]

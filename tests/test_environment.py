@@ -734,3 +734,17 @@ def test_nearest_paths_of_the_bank_are_those_of_difflib(bank_path: Path) -> None
                         typed, known, n=3, cutoff=0.5
                     )
     bank.close()
+
+
+def test_observations_are_what_the_contract_validates() -> None:
+    """They are made without validation; every one must be what validating its own values gives, all fields set."""
+    played = episode()
+    seen = [played.observation(), played.reject("bad")]
+    seen += [
+        act(played, kind, sanity_check_type=SANITY_CHECKS[0], artifact_name="config.yaml") for kind in ACTION_TYPES
+    ]
+    seen.append(act(played, "submit_diagnosis", diagnosis="no fault found"))
+    assert seen[-1].done
+    for observation in seen:
+        again = MLOpsObservation.model_validate(observation.model_dump())
+        assert again == observation and again.model_fields_set == observation.model_fields_set

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from mlops_debugger.edits._fix import CODE, CONFIG, MAX_CHANGED_LINES, Fix
+from mlops_debugger.edits._fix import CODE, CONFIG, MAX_CHANGED_LINES, MAX_CONFIG_VALUES, Fix
 from mlops_debugger.edits._hunks import apply_hunk, split_lines
 from mlops_debugger.edits._paths import change
 from mlops_debugger.edits._yaml import dump_yaml, load_yaml, means_the_same_in_yaml_1_1
@@ -58,7 +58,7 @@ def _is_finite(value: object) -> bool:
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        config = load_yaml(text)
+        config = load_yaml(text, most=MAX_CONFIG_VALUES)
     except yaml.YAMLError as error:
         raise FixApplyError(f"config.yaml is not valid YAML after the patch: {str(error)[:200]}") from None
     if not isinstance(config, dict):

@@ -16,6 +16,9 @@ MAX_EDITS = 16
 MAX_CHANGED_LINES = 12
 MAX_LINE_CHARACTERS = 240
 """Of an added line of code: twelve lines that hold a program each are not a bounded change."""
+MAX_CONFIG_VALUES = 1_000
+"""Of a config after the fix, keys included, ten times what projects have: a line of it can hold thousands, and each is
+read five times until the fix is judged."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -36,10 +37,13 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456
 _Loader.add_constructor("tag:yaml.org,2002:int", _int)
 
 
-def load_yaml(text: str) -> Any:
-    """Parse YAML with the numbers of YAML 1.2 and without aliases; raises `yaml.YAMLError`, whatever the text."""
+def load_yaml(text: str, *, most: float = math.inf) -> Any:
+    """Parse YAML with the numbers of YAML 1.2 and without aliases; raises `yaml.YAMLError`, whatever the text.
+
+    `most` is how many values and keys it may hold.
+    """
     try:
-        _refuse_bombs(text)
+        _refuse_bombs(text, most)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, MemoryError) as error:
         raise yaml.YAMLError(f"a value cannot be read ({type(error).__name__})") from None
@@ -63,10 +67,13 @@ def _typed(value: Any) -> Any:
     return type(value).__name__, repr(value)
 
 
-def _refuse_bombs(text: str) -> None:
+def _refuse_bombs(text: str, most: float) -> None:
     """A few hundred bytes of nested aliases stand for more values than memory holds, and composing nodes recurses."""
-    depth = 0
+    depth = count = 0
     for event in yaml.parse(text, Loader=_Loader):
+        count += isinstance(event, yaml.NodeEvent)
+        if count > most:
+            raise yaml.YAMLError(f"expected at most {most:.0f} values and keys, found more")
         if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not supported here: write the value out")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

@@ -10,6 +10,7 @@ from mlops_debugger.contract import ARTIFACTS, ArtifactMeta, ArtifactName, MLOps
 from mlops_debugger.environment.actions import Query, query_of
 from mlops_debugger.environment.artifacts import Answer, Shelf
 from mlops_debugger.environment.plain import copied, shown, to_plain
+from mlops_debugger.environment.revive import revived
 from mlops_debugger.errors import EpisodeError
 from mlops_debugger.grading import TrialRequest
 
@@ -157,22 +158,23 @@ class Investigation(ABC):
         elif not self._done and remaining <= _FEW_STEPS and self._steps:
             left = "1 step" if remaining == 1 else f"{remaining} steps"
             messages.append(f"{left} left: one of them must submit the diagnosis")
-        # Validation copies the outer containers, so what an agent does to its observation stays there.
-        return MLOpsObservation(
-            task_id=self._task_id,
-            task_description=self.description,
-            run_id=self._case.run_id,
-            run_summary=self._summary,
-            available_artifacts=self._metas,
-            artifacts_read=self._read,
-            last_action_result=_copy(answer),
-            step_count=self._steps,
-            max_steps=self._max_steps,
-            done=self._done,
-            messages=messages,
-            reward=self.idle_reward if reward is None else reward,
-            metadata=self._metadata(),
-        )
+        # Every container is a new one, so what an agent does to its observation stays there.
+        values = {
+            "task_id": self._task_id,
+            "task_description": self.description,
+            "run_id": self._case.run_id,
+            "run_summary": self._summary.copy(),
+            "available_artifacts": self._metas.copy(),
+            "artifacts_read": self._read.copy(),
+            "last_action_result": _copy(answer),
+            "step_count": self._steps,
+            "max_steps": self._max_steps,
+            "done": self._done,
+            "messages": messages,
+            "reward": self.idle_reward if reward is None else reward,
+            "metadata": self._metadata(),
+        }
+        return revived(MLOpsObservation, values)
 
 
 def _copy(answer: Answer) -> dict[str, Any]:
