@@ -20,7 +20,20 @@ from mlops_debugger.faults import faults
 from mlops_debugger.forge.healthy import HealthyBand
 from mlops_debugger.projects import projects
 
-COMMANDS = ("run", "serve", "play", "forge", "evaluate", "audit", "show", "bank", "calibrate", "catalog", "diagnose")
+COMMANDS = (
+    "run",
+    "rollouts",
+    "serve",
+    "play",
+    "forge",
+    "evaluate",
+    "audit",
+    "show",
+    "bank",
+    "calibrate",
+    "catalog",
+    "diagnose",
+)
 BAND: dict[str, Any] = {
     "project": "loan_outcomes",
     "runs": 8,
