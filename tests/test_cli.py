@@ -22,6 +22,7 @@ from mlops_debugger.projects import projects
 
 COMMANDS = (
     "run",
+    "rollouts",
     "serve",
     "mcp",
     "play",

@@ -82,7 +82,7 @@ def create_mcp_server(hall: Hall, start: Start | None = None) -> Server[Seat, An
         return listed
 
     # Arguments are read by the environment's own rules, so that wrong ones cost a step and are told in its words.
-    @server.call_tool(validate_input=False)  # type: ignore[untyped-decorator]
+    @server.call_tool(validate_input=False)
     async def call_tool(name: str, arguments: dict[str, Any]) -> types.CallToolResult:
         seat = server.request_context.lifespan_context
         try:
