@@ -77,7 +77,7 @@ def create_mcp_server(hall: Hall, start: Start | None = None) -> Server[Seat, An
     server: Server[Seat, Any] = Server(SERVER_NAME, __version__, INSTRUCTIONS, lifespan=session)
     listed = tools(start or Start())
 
-    @server.list_tools()  # type: ignore[no-untyped-call, untyped-decorator]
+    @server.list_tools()  # type: ignore[no-untyped-call]
     async def list_tools() -> list[types.Tool]:
         return listed
 
