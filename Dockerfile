@@ -9,10 +9,10 @@ ENV PATH="/app/.venv/bin:$PATH"
 # torch's CPU build where pip is told of one (--build-arg PIP_OPTIONS=...), else the default build.
 ARG PIP_OPTIONS=""
 
+# The lock file as constraints: its versions, without what only tests and other harnesses need.
 COPY pyproject.toml requirements.lock README.md LICENSE ./
-RUN pip install $PIP_OPTIONS -r requirements.lock
 COPY src ./src
-RUN pip install --no-deps .
+RUN pip install $PIP_OPTIONS --constraint requirements.lock .
 
 FROM python:3.11-slim
 

@@ -1,6 +1,6 @@
 """Random agents in three Gymnasium environments at once.
 
-pip install "mlops-pipeline-debugger[gymnasium]"
+pip install "openenv-mlops-debugger[gymnasium]"
 python examples/gymnasium_random.py
 """
 

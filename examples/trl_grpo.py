@@ -1,6 +1,6 @@
 """One GRPO step with TRL on a CPU, without downloads: a tiny model with random weights learns to call tools.
 
-    pip install "mlops-pipeline-debugger[trl]"
+    pip install "openenv-mlops-debugger[trl]"
     python examples/trl_grpo.py
 
 A model that knows no language would never write a tool call by chance. So the tokenizer, trained here from scratch, has

@@ -23,7 +23,8 @@ from scripted_endpoint import scripted_endpoint  # noqa: E402
 _BLOCK = re.compile(r"^(?:<!-- (?P<marker>[^>]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 NOT_RUN = {
     "serves until it is interrupted",
-    "builds an environment of its own; .ci/run does that after the tests",
+    "builds an environment of its own",
+    "a chat client reads it; tests/test_mcp.py starts the server by it",
     "belongs into an environment of its own; make verifiers runs the same file",
     "needs Docker",
 }
