@@ -43,6 +43,8 @@ SESSION_TIMEOUT_S = 3600.0
 MAX_MESSAGE_BYTES = 1 << 20
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 10.0
+# An open web page keeps a stream of events open, which a server that stops must not wait for.
+_CLOSING_S = 5
 
 
 def create_server_app(
@@ -99,6 +101,7 @@ def server_config(app: FastAPI, host: str = "127.0.0.1", port: int = DEFAULT_POR
         ws_max_size=MAX_MESSAGE_BYTES,
         log_level="warning",
         access_log=False,
+        timeout_graceful_shutdown=_CLOSING_S,
     )
 
 
