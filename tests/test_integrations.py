@@ -26,6 +26,7 @@ NOT_RUN = {
     "builds an environment of its own",
     "a chat client reads it; tests/test_mcp.py starts the server by it",
     "belongs into an environment of its own; make verifiers runs the same file",
+    "found only where the package is installed; tests/test_openenv_client.py installs a wheel and does this",
     "needs Docker",
 }
 # A module of each extra; blocks are left out where it is not installed.

@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from openenv.core.containers.runtime.providers import LocalDockerProvider
-from servers import ROOT, ProcessContainers, free_port, running
+from processes import ROOT, ProcessContainers, free_port, running
 from websockets.sync.server import serve
 
 from mlops_debugger.bank import Bank

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from browser import REQUIRED, Page, browser, programs
 from openenv.core.env_server.serialization import serialize_observation
+from processes import running
 from scenarios import ARTIFACT_TEXTS, CODE, LOG, scenario
-from servers import running
 
 from mlops_debugger.bank import Answer, Bank, BankWriter
 from mlops_debugger.contract import SANITY_CHECKS

@@ -15,7 +15,7 @@ from openenv.core.generic_client import GenericEnvClient
 from openenv.validation import Level, run_validation
 from openenv.validation.manifest import NormalizedManifestV2
 from openenv.validation.types import CheckStatus
-from servers import ROOT, ProcessValidation, running
+from processes import ROOT, ProcessValidation, running
 
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "reports")
 

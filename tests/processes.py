@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,11 +47,12 @@ class ServerProcess:
         self.port = port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
         self.process = subprocess.Popen(
             [sys.executable, "-m", "server.app", "--port", str(self.port)],
             cwd=root,
             env={**kept, "PYTHONPATH": str(root / "src"), **variables},
-            stdout=subprocess.PIPE,
+            stdout=self._log,
             stderr=subprocess.STDOUT,
         )
 
@@ -63,10 +65,11 @@ class ServerProcess:
         wait_for(ready, seconds)
 
     def logs(self, max_bytes: int = 65536) -> str:
-        """What a server that ended has said."""
-        if self.process.poll() is None or self.process.stdout is None or self.process.stdout.closed:
+        """What the server has said."""
+        if self._log.closed:
             return ""
-        return self.process.stdout.read()[-max_bytes:].decode("utf-8", "replace")
+        self._log.seek(0)
+        return self._log.read()[-max_bytes:].decode("utf-8", "replace")
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         if self.process.poll() is None:
@@ -76,8 +79,7 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(60)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        self._log.close()
 
 
 @contextlib.contextmanager
