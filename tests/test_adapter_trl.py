@@ -64,9 +64,10 @@ def test_transformers_reads_the_same_schemas() -> None:
         read = utils.get_json_schema(getattr(environment, own["name"]))["function"]
         assert " ".join(read["description"].split()) == own["description"]
         assert read["parameters"]["properties"].keys() == own["parameters"]["properties"].keys()
-        assert read["parameters"].get("required", []) == own["parameters"]["required"]
+        assert read["parameters"].get("required", []) == own["parameters"].get("required", [])
         for name, told in own["parameters"]["properties"].items():
-            assert read["parameters"]["properties"][name].get("enum") == told.get("enum")
+            choices = [choice for choice in read["parameters"]["properties"][name].get("enum", ()) if choice]
+            assert choices == told.get("enum", [])
 
 
 def test_a_row_chooses_the_episode_and_other_columns_are_left_alone(bank_path: Path) -> None:
@@ -85,12 +86,12 @@ def test_a_row_chooses_the_episode_and_other_columns_are_left_alone(bank_path: P
 def test_the_reward_is_the_score_at_the_end() -> None:
     environment = DebuggerEnvironment(trainer=untrained)
     environment.reset(split="test", index=0, controls=True)
-    assert '"matched": 1' in environment.read_logs("epoch:2") and environment.get_reward() == 0.0
+    assert "matched: 1" in environment.read_logs("epoch:2") and environment.get_reward() == 0.0
     assert "sanity_check_type: expected one of" in environment.run_sanity_check("x")  # type: ignore[arg-type]
     assert "sent back" in (told := environment.submit_diagnosis("bad", "config_error")) or "incomplete" in told
     assert not environment.play.done
     told = environment.submit_diagnosis("No fault found.")
-    assert '"score": 1.0' in told and environment.get_reward() == 1.0 and environment.play.observation.step_count == 4
+    assert "score: 1.0" in told and environment.get_reward() == 1.0 and environment.play.observation.step_count == 4
     assert "the episode is over" in json.loads(environment.read_config())["error"]
     environment.reset(split="test", index=0, controls=False)
     assert environment.get_reward() == 0.0 and environment.play.rows == {}

@@ -17,6 +17,7 @@ from mlops_debugger.environment import Session, read_action
 from mlops_debugger.environment.driver import Settings, Trainer
 from mlops_debugger.errors import EpisodeError
 from mlops_debugger.grading import Trials
+from mlops_debugger.tools import opening, read_call, reading
 
 BankLike = Bank | Path | str | None
 
@@ -72,7 +73,12 @@ class Play:
             self._last = self._session.reject(read) if isinstance(read, str) else self._session.step(read)
         except EpisodeError as error:
             return json.dumps({"error": str(error)})
-        return answer(self._last)
+        return reading(self._last)
+
+    def call(self, name: str, arguments: object) -> str:
+        """Carry a tool's call out as `act` does; what is wrong with the call is told, and costs a step."""
+        read = read_call(name, arguments)
+        return self.reject(read) if isinstance(read, str) else self.act(read)
 
     def reject(self, reason: str) -> str:
         """Answer what is no action at all: it costs a step."""
@@ -80,7 +86,7 @@ class Play:
             self._last = self._session.reject(reason)
         except EpisodeError as error:
             return json.dumps({"error": str(error)})
-        return answer(self._last)
+        return reading(self._last)
 
     @property
     def observation(self) -> MLOpsObservation:
@@ -115,36 +121,3 @@ class Play:
     def close(self) -> None:
         """Drop the episode. The bank and the trials are shared and stay."""
         self._session.close()
-
-
-def opening(observation: MLOpsObservation) -> str:
-    """What an agent is told at first: the task, the run, and which artifacts there are."""
-    artifacts = [
-        f"- {item.name}: {item.description} ({item.size_hint}, {item.last_modified})"
-        for item in observation.available_artifacts
-    ]
-    return "\n".join(
-        [
-            observation.task_description.strip(),
-            "",
-            f"RUN {observation.run_id}: {_json(observation.run_summary)}",
-            "ARTIFACTS",
-            *artifacts,
-            f"You have {observation.max_steps} steps.",
-        ]
-    )
-
-
-def answer(observation: MLOpsObservation) -> str:
-    """What an agent is told after a step: the result, a file's text as text, and the messages."""
-    result = dict(observation.last_action_result)
-    content = result.pop("content", None)
-    lines = [f"step {observation.step_count} of {observation.max_steps}: {_json(result)}"]
-    if content is not None:
-        lines.append(content if isinstance(content, str) else _json(content))
-    lines += [f"note: {message}" for message in observation.messages]
-    return "\n".join(lines)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)

@@ -23,11 +23,12 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from mlops_debugger.adapters._play import BankLike, Play, answer, opening, shared_trials
+from mlops_debugger.adapters._play import BankLike, Play, shared_trials
 from mlops_debugger.contract import ACTION_TYPES, ARTIFACTS, CATEGORIES, SANITY_CHECKS, MLOpsAction, MLOpsObservation
 from mlops_debugger.environment.driver import Trainer
 from mlops_debugger.environment.investigation import DEFAULT_MAX_STEPS, MAX_FIELD, MAX_PROSE
 from mlops_debugger.grading import WEIGHTS
+from mlops_debugger.tools import opening, reading
 
 ENVIRONMENT_ID = "mlops_debugger/Debugger-v0"
 MAX_TEXT = 32_768
@@ -110,7 +111,7 @@ class DebuggerEnv(gymnasium.Env[dict[str, Any], dict[str, Any]]):
     def step(self, action: dict[str, Any]) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         self._play.act(decode(action))
         play = self._play
-        return self._seen(answer(play.observation)), play.score, play.done, False, self._info()
+        return self._seen(reading(play.observation)), play.score, play.done, False, self._info()
 
     def render(self) -> str | None:
         """The last text, in render mode `ansi`."""

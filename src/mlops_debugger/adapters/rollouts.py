@@ -64,8 +64,7 @@ class EpisodeSession(ResourceSession):
 
     def call_tool(self, name: str, arguments: dict[str, Any]) -> ToolResult:
         """Carry an action out. An unknown tool or a bad argument costs a step and is answered in words."""
-        given = {key: value for key, value in arguments.items() if value not in ("", None)}
-        told = self.play.act({**given, "action_type": name})
+        told = self.play.call(name, arguments)
         return ToolResult(data=told, done=self.play.done, metadata={"reward": self.play.score})
 
     def verify(self, transcript: list[dict[str, Any]], final_state: Any | None = None) -> VerifyResult:
