@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import re
 import resource
@@ -182,6 +183,33 @@ def test_idle_session_is_ended_and_refuses_in_words(bank_path: Path) -> None:
         # Its place is free.
         with MLOpsClient(url).sync() as other:
             assert other.reset(seed=1).observation.step_count == 0
+
+
+def test_a_client_that_leaves_during_its_trial_is_no_error(bank_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The trial ends, its session is closed, and the log is not filled with traces."""
+    seed, diagnosis = faulty(bank_path)
+    started: list[float] = []
+
+    async def trainer(request: TrialRequest) -> TrialResult:
+        started.append(time.monotonic())
+        await asyncio.sleep(0.5)
+        return TrialResult("refused", (), "not here", request.touches)
+
+    app = create_server_app(bank_path, trainer)
+    service = service_of(app)
+    assert service is not None
+    with local_server(app) as url:
+        # uvicorn's loggers do not pass on what they get, and lose their handlers when a server starts.
+        logging.getLogger("uvicorn.error").addHandler(caplog.handler)
+        with connect_one(ws(url)) as raw:
+            raw.send(json.dumps({"type": "reset", "data": {"seed": seed}}))
+            raw.recv()
+            raw.send(json.dumps({"type": "step", "data": diagnosis.model_dump(exclude_defaults=True)}))
+            wait_until(lambda: bool(started))
+        wait_until(lambda: service.sessions_open == 0)
+        assert 'trials_total{outcome="refused"} 1.0' in httpx.get(f"{url}/metrics").text
+    logging.getLogger("uvicorn.error").removeHandler(caplog.handler)
+    assert "Exception in ASGI" not in caplog.text
 
 
 def test_limit_of_open_files_is_raised_or_told(monkeypatch: pytest.MonkeyPatch) -> None:

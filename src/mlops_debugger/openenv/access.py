@@ -19,6 +19,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from starlette.websockets import WebSocketDisconnect
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -30,6 +32,7 @@ OPEN_PATH = "/health"
 """The one route that needs no token, so that a supervisor of containers can look."""
 _SESSION_PATHS = ("/ws", "/mcp")
 _POLICY_VIOLATION = 1008
+_AFTER_CLOSE = "once a close message has been sent"
 
 _trusted: ContextVar[bool] = ContextVar("mlops_debugger_harness", default=False)
 
@@ -72,6 +75,12 @@ class AccessMiddleware:
         trusted = _trusted.set(_same(_header(scope, HARNESS_HEADER), self._key))
         try:
             await self._app(scope, receive, send)
+        except (RuntimeError, WebSocketDisconnect) as error:
+            # OpenEnv tells a client that left while its trial ran of the failure to tell it of the verdict: no news.
+            if scope["type"] != "websocket" or not (
+                isinstance(error, WebSocketDisconnect) or _AFTER_CLOSE in str(error)
+            ):
+                raise
         finally:
             _trusted.reset(trusted)
 
