@@ -384,10 +384,9 @@ def test_a_clock_set_forward_ends_no_session(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(frames.http_server, "time", time)
     if not steady:
         monkeypatch.setattr(app_module, "use_steady_time", lambda: None)
-    monkeypatch.setattr(app_module, "SESSION_TIMEOUT_S", 20.0)
     path = tmp_path / "bank.sqlite"
     BankWriter(path).write([scenario()], {})
-    with local_server(create_server_app(path)) as address, joined(address) as session:
+    with local_server(create_server_app(path, idle_timeout_s=20.0)) as address, joined(address) as session:
         ask(session, RESET)
         wall = time.time
         monkeypatch.setattr(time, "time", lambda: wall() + 86_400)

@@ -66,7 +66,10 @@ from mcp.client.streamable_http import streamable_http_client
 
 
 async def main() -> None:
-    async with streamable_http_client("http://127.0.0.1:8000/mcp") as (read, write, _), ClientSession(read, write) as session:
+    async with (
+        streamable_http_client("http://127.0.0.1:8000/mcp") as (read, write, _),
+        ClientSession(read, write) as session,
+    ):
         await session.initialize()
         opened = await session.call_tool("start_episode", {"seed": 7})
         print(opened.content[0].text)

@@ -36,8 +36,9 @@ from mlops_debugger.errors import (
 )
 from mlops_debugger.grading import TrialRequest, TrialResult
 from mlops_debugger.openenv import app as serving
-from mlops_debugger.openenv.app import MAX_MESSAGE_BYTES, create_server_app, local_server
+from mlops_debugger.openenv.app import create_server_app, local_server
 from mlops_debugger.openenv.client import MLOpsClient
+from mlops_debugger.openenv.frames import MAX_BODY_BYTES
 from mlops_debugger.openenv.models import SEALED, MLOpsAction
 
 READ = MLOpsAction(action_type="read_config")
@@ -174,11 +175,10 @@ def test_a_full_server(bank_path: Path) -> None:
         assert one.step(READ).observation.step_count == 1
 
 
-def test_an_idle_session(bank_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_session(bank_path: Path) -> None:
     """OpenEnv's reaper closes the environment and leaves the socket open; reset opens another session."""
-    monkeypatch.setattr(serving, "SESSION_TIMEOUT_S", 0.5)
     with (
-        local_server(create_server_app(bank_path)) as address,
+        local_server(create_server_app(bank_path, idle_timeout_s=0.5)) as address,
         MLOpsClient(address).sync() as asks,
         MLOpsClient(address).sync() as steps,
         MLOpsClient(address).sync() as resets,
@@ -202,8 +202,8 @@ def test_an_idle_session(bank_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_message_too_large_for_the_server(url: str) -> None:
     with MLOpsClient(url).sync() as client:
         client.reset(seed=1)
-        long = MLOpsAction(action_type="submit_diagnosis", diagnosis="x" * (MAX_MESSAGE_BYTES + 1))
-        with pytest.raises(MessageTooLargeError, match=r"of 10\d{5} bytes.*server reads"):
+        long = MLOpsAction(action_type="submit_diagnosis", diagnosis="x" * (MAX_BODY_BYTES + 1))
+        with pytest.raises(MessageTooLargeError, match=r"of 131\d{3} bytes.*server reads"):
             client.step(long)
         with pytest.raises(MessageTooLargeError):
             client.step(READ)

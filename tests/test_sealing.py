@@ -271,7 +271,14 @@ def test_no_canary_leaves_the_server_without_the_key(bank_with_canaries: Path, r
     assert collector.canaries() == []
     seen = b"".join(data for _, data in collector.got)
     # The test has played: what may be seen was seen, before and after a diagnosis.
-    for sign in (record.run_id, '"score":0', "unscored", "SESSION_ERROR", "bug_category", "mlops_debugger_steps_total"):
+    for sign in (
+        record.run_id,
+        '"score":0',
+        "unscored",
+        "VALIDATION_ERROR",
+        "bug_category",
+        "mlops_debugger_steps_total",
+    ):
         assert sign.encode() in seen, sign
 
 

@@ -24,7 +24,7 @@ from websockets.sync.client import connect as connect_one
 from mlops_debugger.bank import Bank
 from mlops_debugger.contract import ACTION_TYPES, ARTIFACTS, SANITY_CHECKS
 from mlops_debugger.environment import Selector
-from mlops_debugger.errors import RunError, ServingError
+from mlops_debugger.errors import RunError, ServingError, SessionClosedError
 from mlops_debugger.grading import TrialRequest, TrialResult
 from mlops_debugger.openenv import running
 from mlops_debugger.openenv.app import create_server_app, local_server
@@ -172,17 +172,34 @@ def test_idle_session_is_ended_and_refuses_in_words(bank_path: Path) -> None:
         session.step(READ)
         # OpenEnv looks every five seconds at most.
         wait_until(lambda: service.sessions_open == 0)
-        refused = session.step(READ)
-        assert refused.done and refused.reward == 0.0
-        error = refused.observation.last_action_result["error"]
-        assert "closed" in error and "idle for 0.5 s" in error and "connect again" in error
-        assert refused.observation.step_count == 1
-        with pytest.raises(RuntimeError, match="connect again"):
-            session.reset(seed=1)
-        assert session.state().task_id == ""
+        with pytest.raises(SessionClosedError, match="idle"):
+            session.step(READ)
         # Its place is free.
         with MLOpsClient(url).sync() as other:
             assert other.reset(seed=1).observation.step_count == 0
+
+
+def test_an_idle_session_is_refused_in_words(bank_path: Path) -> None:
+    """As any client sees it, on the socket that OpenEnv leaves open."""
+    app = create_server_app(bank_path, max_sessions=1, idle_timeout_s=0.5)
+    service = service_of(app)
+    assert service is not None
+    with local_server(app) as url, connect_one(ws(url)) as raw:
+
+        def say(kind: str, data: object) -> dict[str, Any]:
+            raw.send(json.dumps({"type": kind, "data": data}))
+            told: dict[str, Any] = json.loads(raw.recv(timeout=20))
+            return told
+
+        say("reset", {"seed": 1})
+        say("step", {"action_type": "read_config"})
+        wait_until(lambda: service.sessions_open == 0)
+        refused = say("step", {"action_type": "read_config"})["data"]
+        assert refused["done"] is True and refused["reward"] == 0.0
+        error = refused["observation"]["last_action_result"]["error"]
+        assert "closed" in error and "idle for 0.5 s" in error and "connect again" in error
+        assert refused["observation"]["step_count"] == 1
+        assert "connect again" in say("reset", {"seed": 1})["data"]["message"]
 
 
 def test_a_client_that_leaves_during_its_trial_is_no_error(bank_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -18,7 +18,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from openenv.core.env_server import http_server
 from openenv.core.env_server.types import WSErrorCode
+from starlette.datastructures import Headers
 
+from mlops_debugger.adapters.mcp_server import is_mcp
 from mlops_debugger.environment.plain import shown
 
 if TYPE_CHECKING:
@@ -149,7 +151,7 @@ class FrameMiddleware:
             await _too_large(scope, receive, send)
         elif body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
             await JSONResponse({"detail": _TOO_MANY}, 400)(scope, receive, send)
-        elif scope["path"] == "/mcp" and (refusal := _no_call(body)) is not None:
+        elif scope["path"] == "/mcp" and not is_mcp(Headers(scope=scope)) and (refusal := _no_call(body)) is not None:
             # With status 200, as OpenEnv answers and its validator asks: the error is JSON-RPC's, not HTTP's.
             await JSONResponse({"jsonrpc": "2.0", "id": None, "error": refusal})(scope, receive, send)
         else:

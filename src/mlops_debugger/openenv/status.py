@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -25,6 +27,10 @@ def add_status(app: FastAPI, service: Service) -> None:
         # A process that ends takes no new sessions: whoever spreads them must know.
         return JSONResponse(told, status_code=503 if told["status"] == "draining" else 200)
 
-    @app.get("/metrics", tags=["Health"], summary="Counts for Prometheus")
+    documented: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}}
+
+    @app.get(
+        "/metrics", tags=["Health"], summary="Counts for Prometheus", response_class=Response, responses=documented
+    )
     async def metrics() -> Response:
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -70,6 +70,7 @@ def mount_mcp(
 
 class _McpRoute(BaseRoute):
     def __init__(self, hall: Hall, start: Start | None) -> None:
+        self.path, self.methods = PATH, _METHODS
         self._hall, self._start = hall, start
         self._sessions: StreamableHTTPSessionManager | None = None
         listed = os.environ.get(ORIGINS_VARIABLE, "").split(",")
@@ -94,10 +95,10 @@ class _McpRoute(BaseRoute):
                 self._sessions = None
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope["type"] != "http" or scope["method"] not in _METHODS:
+        if scope["type"] != "http" or scope["method"] not in self.methods:
             return Match.NONE, {}
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path.rstrip("/") != PATH or not (scope["method"] != "POST" or _is_mcp(Headers(scope=scope))):
+        if path.rstrip("/") != PATH or not (scope["method"] != "POST" or is_mcp(Headers(scope=scope))):
             return Match.NONE, {}
         return Match.FULL, {"endpoint": self}
 
@@ -131,7 +132,7 @@ class _McpRoute(BaseRoute):
         return host in _LOOPBACK or origin in self._origins
 
 
-def _is_mcp(headers: Headers) -> bool:
+def is_mcp(headers: Headers) -> bool:
     return (
         "text/event-stream" in headers.get("accept", "")
         or "mcp-session-id" in headers
