@@ -23,7 +23,7 @@ from mlops_debugger.openenv.models import MLOpsObservation, WireAction
 from mlops_debugger.openenv.page import Visitors
 from mlops_debugger.openenv.trail import Step, figures
 
-PICTURES = Path(__file__).parents[1] / "docs/pictures"
+DOCS = Path(__file__).parents[1] / "docs"
 CANARY = "canary7c1e"
 HOSTILE = '<img src=x onerror="window.hacked=1"></pre></td><script>window.hacked=1</script>&amp;\u202e\x07'
 NO_FAULT = {"action_type": "submit_diagnosis", "diagnosis": "nothing is wrong"}
@@ -301,7 +301,7 @@ def picture(page: Page, path: Path) -> None:
     assert page.driver.save_screenshot(str(path)) and path.stat().st_size < 300_000
     page.driver.set_window_size(1440, 1000)
     if os.environ.get("MLOPS_DEBUGGER_PICTURES"):
-        (PICTURES / path.name).write_bytes(path.read_bytes())
+        (DOCS / path.name).write_bytes(path.read_bytes())
 
 
 @pytest.mark.slow
