@@ -28,6 +28,7 @@ from mlops_debugger.openenv.app import create_server_app, local_server, server_c
 from mlops_debugger.openenv.client import MLOpsClient
 from mlops_debugger.openenv.environment import MLOpsEnvironment
 from mlops_debugger.openenv.models import SEALED, MLOpsAction, MLOpsObservation, MLOpsState, WireAction
+from mlops_debugger.openenv.service import Service
 from mlops_debugger.openenv.trials import AsyncTrials
 from mlops_debugger.runs.sandbox.probe import probe
 
@@ -190,6 +191,26 @@ def test_synchronous_callers_may_play_too(bank: Bank) -> None:
     environment = MLOpsEnvironment(bank)
     assert environment.reset(seed=2).step_count == 0
     assert environment.step(READ).step_count == 1
+
+
+def test_what_a_caller_in_this_process_does_to_an_observation_stays_there(bank: Bank) -> None:
+    """A server shares the containers with its episode, since it sends and drops them; what it sends is the same."""
+    check = MLOpsAction(action_type="run_sanity_check", sanity_check_type="feature_statistics")
+    environment = MLOpsEnvironment(bank)
+    served = MLOpsEnvironment(bank, service=Service(), drawn=False)
+
+    def spoil(observation: MLOpsObservation) -> None:
+        for container in (*observation.last_action_result.values(), *vars(observation).values()):
+            if isinstance(container, dict | list):
+                container.clear()
+
+    for action in (None, check, READ, check):
+        mine = environment.reset(seed=3) if action is None else environment.step(action)
+        sent = served.reset(seed=3) if action is None else served.step(action)
+        assert mine.model_dump_json() == sent.model_dump_json()
+        spoil(mine)
+    assert sent.last_action_result["verdict"] and sent.artifacts_read == ["config.yaml"]
+    assert environment.reset(seed=3) == served.reset(seed=3)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mlops_debugger.bank import Bank, Scenario
 from mlops_debugger.contract import MLOpsAction, MLOpsObservation, MLOpsState
 from mlops_debugger.environment.episode import Episode
-from mlops_debugger.environment.investigation import DEFAULT_MAX_STEPS
+from mlops_debugger.environment.investigation import DEFAULT_MAX_STEPS, Tell, tell
 from mlops_debugger.environment.tasks import Selector, check_seed, check_task
 from mlops_debugger.errors import EpisodeError, RunError
 from mlops_debugger.grading import TrialRequest, TrialResult, grade, prepare
@@ -36,8 +36,8 @@ class Settings:
 class _Driver:
     """What both drivers share. A bank may serve many drivers: closing one leaves it open."""
 
-    def __init__(self, bank: Bank, settings: Settings | None = None) -> None:
-        self._bank = bank
+    def __init__(self, bank: Bank, settings: Settings | None = None, tell: Tell = tell) -> None:
+        self._bank, self._tell = bank, tell
         self._selector = Selector(bank)
         self._settings = settings or Settings()
         self._episode: Episode | None = None
@@ -97,6 +97,7 @@ class _Driver:
             dialect=_dialect(scenario),
             show_rows=self._settings.show_rows,
             reveal=self._settings.reveal,
+            tell=self._tell,
         )
         return self._episode.observation()
 
@@ -162,10 +163,20 @@ class Session(_Driver):
 
 
 class AsyncSession(_Driver):
-    """Plays episodes on an event loop: a trial is awaited. Otherwise like `Session`."""
+    """Plays episodes on an event loop: a trial is awaited. Otherwise like `Session`.
 
-    def __init__(self, bank: Bank, trainer: AsyncTrainer | None = None, settings: Settings | None = None) -> None:
-        super().__init__(bank, settings)
+    `tell` makes the observations, for callers who want a class of their own, or look at none of them twice.
+    """
+
+    def __init__(
+        self,
+        bank: Bank,
+        trainer: AsyncTrainer | None = None,
+        settings: Settings | None = None,
+        *,
+        tell: Tell = tell,
+    ) -> None:
+        super().__init__(bank, settings, tell)
         self._trainer = trainer
 
     async def reset(

@@ -17,7 +17,7 @@ from mlops_debugger.bank.records import Scenario
 from mlops_debugger.contract import ARTIFACTS, CATEGORIES, MLOpsObservation, MLOpsState
 from mlops_debugger.environment.actions import Query
 from mlops_debugger.environment.artifacts import Answer
-from mlops_debugger.environment.investigation import DEFAULT_MAX_STEPS, MAX_FIELD, MAX_PROSE, Investigation
+from mlops_debugger.environment.investigation import DEFAULT_MAX_STEPS, MAX_FIELD, MAX_PROSE, Investigation, Tell, tell
 from mlops_debugger.environment.plain import shown
 from mlops_debugger.environment.tasks import TASK_DESCRIPTION
 from mlops_debugger.errors import EditError, EpisodeError
@@ -30,7 +30,7 @@ class Episode(Investigation):
     """A scenario being played. `prepare` and `grade` are those of `mlops_debugger.grading`.
 
     `dialect` maps canonical config keys to the project's dotted paths. With `show_rows` off, an accepted diagnosis is
-    answered by its score alone; with `reveal` on it is answered with the answer, too.
+    answered by its score alone; with `reveal` on it is answered with the answer, too. `tell` makes the observations.
     """
 
     description = TASK_DESCRIPTION
@@ -48,9 +48,16 @@ class Episode(Investigation):
         dialect: Mapping[str, str] | None = None,
         show_rows: bool = True,
         reveal: bool = False,
+        tell: Tell = tell,
     ) -> None:
         super().__init__(
-            scenario, task_id=task_id, seed=seed, episode_id=episode_id, max_steps=max_steps, dialect=dialect
+            scenario,
+            task_id=task_id,
+            seed=seed,
+            episode_id=episode_id,
+            max_steps=max_steps,
+            dialect=dialect,
+            tell=tell,
         )
         self.scenario = scenario
         self.grade: Grade | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from mlops_debugger.contract import ARTIFACTS, ArtifactMeta, ArtifactName, MLOpsAction, MLOpsObservation, MLOpsState
@@ -18,6 +18,8 @@ DEFAULT_MAX_STEPS = 30
 MAX_FIELD = 500
 MAX_PROSE = 10_000
 _FEW_STEPS = 5
+Tell = Callable[[dict[str, Any]], MLOpsObservation]
+"""Makes an observation of its values, one for every field. They are shared with the episode: see `isolated`."""
 _NAMES: Mapping[str, ArtifactName] = {name: name for name in ARTIFACTS}
 _SOURCES: Mapping[str, ArtifactName] = {
     "read_config": "config.yaml",
@@ -43,10 +45,26 @@ class Case(Protocol):
     def findings(self) -> Mapping[str, Mapping[str, Any]]: ...
 
 
+def isolated(values: dict[str, Any]) -> dict[str, Any]:
+    """The same dict, nothing of what it holds shared any more: what an agent does to its observation stays there."""
+    values["run_summary"] = values["run_summary"].copy()
+    values["available_artifacts"] = values["available_artifacts"].copy()
+    answer: Answer = values["last_action_result"]
+    values["last_action_result"] = {
+        key: copied(value) if isinstance(value, dict | list) else value for key, value in answer.items()
+    }
+    return values
+
+
+def tell(values: dict[str, Any]) -> MLOpsObservation:
+    """The contract's observation, for callers in this process."""
+    return revived(MLOpsObservation, isolated(values))
+
+
 class Investigation(ABC):
     """A run being looked at. `dialect` maps canonical config keys to the run's dotted paths.
 
-    `absent` says of an artifact that is not there why, or what to do about it.
+    `absent` says of an artifact that is not there why, or what to do about it. `tell` makes the observations.
     """
 
     description: ClassVar[str]
@@ -62,10 +80,11 @@ class Investigation(ABC):
         max_steps: int = DEFAULT_MAX_STEPS,
         dialect: Mapping[str, str] | None = None,
         absent: Mapping[str, str] | None = None,
+        tell: Tell = tell,
     ) -> None:
         if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
             raise EpisodeError(f"expected max_steps to be a whole number from 1, found {max_steps!r:.80}")
-        self._case = case
+        self._case, self._tell = case, tell
         self._task_id, self._seed, self._episode_id, self._max_steps = task_id, seed, episode_id, max_steps
         self._shelf = Shelf(case.artifacts, dialect or {}, absent)
         self._summary: dict[str, Any] = {key: to_plain(value) for key, value in case.run_summary.items()}
@@ -158,15 +177,14 @@ class Investigation(ABC):
         elif not self._done and remaining <= _FEW_STEPS and self._steps:
             left = "1 step" if remaining == 1 else f"{remaining} steps"
             messages.append(f"{left} left: one of them must submit the diagnosis")
-        # Every container is a new one, so what an agent does to its observation stays there.
         values = {
             "task_id": self._task_id,
             "task_description": self.description,
             "run_id": self._case.run_id,
-            "run_summary": self._summary.copy(),
-            "available_artifacts": self._metas.copy(),
-            "artifacts_read": self._read.copy(),
-            "last_action_result": _copy(answer),
+            "run_summary": self._summary,
+            "available_artifacts": self._metas,
+            "artifacts_read": self._read.copy(),  # it grows, and this observation's must not
+            "last_action_result": answer,
             "step_count": self._steps,
             "max_steps": self._max_steps,
             "done": self._done,
@@ -174,11 +192,7 @@ class Investigation(ABC):
             "reward": self.idle_reward if reward is None else reward,
             "metadata": self._metadata(),
         }
-        return revived(MLOpsObservation, values)
-
-
-def _copy(answer: Answer) -> dict[str, Any]:
-    return {key: copied(value) if isinstance(value, dict | list) else value for key, value in answer.items()}
+        return self._tell(values)
 
 
 def _named(query: Query) -> str:

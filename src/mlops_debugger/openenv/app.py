@@ -81,7 +81,7 @@ def create_server_app(
     use_steady_time()
     service = Service(trainer, max_sessions=max_sessions, idle_timeout_s=idle_timeout_s, log=log, worker=worker)
     # A partial, not a function: OpenEnv reads the class behind it. Its name is what errors call it.
-    open_environment = partial(MLOpsEnvironment, bank, None, settings, service=service)
+    open_environment = partial(MLOpsEnvironment, bank, None, settings, service=service, drawn=False)
     open_environment.__name__ = ENVIRONMENT_NAME  # type: ignore[attr-defined]
     app: FastAPI = create_fastapi_app(
         open_environment,
@@ -94,7 +94,7 @@ def create_server_app(
     if web_page_wanted() if web is None else web:
         from mlops_debugger.openenv.page import mount
 
-        app = mount(app, open_environment, max_sessions)
+        app = mount(app, partial(open_environment, drawn=True), max_sessions)
     app.title = "MLOps Pipeline Debugger"
     app.state.service = service
     add_status(app, service)

