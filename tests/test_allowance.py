@@ -51,6 +51,16 @@ def test_time_in_the_queue_is_given_back(silent: int, tmp_path: Path) -> None:
     own.close()
 
 
+@pytest.mark.parametrize(("state", "word"), [("R", "starved"), ("S", "spent")])
+def test_a_wait_that_goes_on_is_a_wait(silent: int, tmp_path: Path, state: str, word: str) -> None:
+    """The kernel adds a wait when it ends: a run that is ready and does not run is waiting all the time."""
+    told = tmp_path / "stat"
+    told.write_text(f"7 (a name) {state} 1 1")
+    own = Allowance(0.05, schedstat(tmp_path, 0.0), os.open(told, os.O_RDONLY))
+    assert own.wait(silent) == word
+    own.close()
+
+
 def test_patience_ends(silent: int, tmp_path: Path) -> None:
     own = Allowance(0.05, schedstat(tmp_path, 1000.0))
     assert own.wait(silent) == "starved"

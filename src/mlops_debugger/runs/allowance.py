@@ -11,29 +11,26 @@ from typing import Literal, Self
 PATIENCE = 10.0
 """Wall time at most, in multiples of the allowance: a machine busier than that cannot judge."""
 STARVED = "the machine was too busy for a run: it hardly got a processor"
-_LEAST_WAIT_S = 0.01
+_LEAST_S, _LOOK_S = 0.01, 0.05
 
 
 class Allowance:
     """`seconds` of time that a run spends computing or idle, not counting what others kept the processor from it.
 
-    `waiting` is a descriptor of the run's /proc/PID/schedstat, whose second number is the nanoseconds that its first
-    thread was ready and did not run; it is closed with the allowance. Where there is none (-1), all wall time counts.
+    `schedstat` and `stat` are descriptors of the run's files of these names in /proc, closed with the allowance. The
+    second number of the former is the nanoseconds that its first thread was ready and did not run. Where there are none
+    (-1), all wall time counts.
     """
 
-    def __init__(self, seconds: float, waiting: int = -1) -> None:
-        self._seconds, self._waiting = seconds, waiting
+    def __init__(self, seconds: float, schedstat: int = -1, stat: int = -1) -> None:
+        self._seconds, self._schedstat, self._stat = seconds, schedstat, stat
         self._started = time.monotonic()
 
     @classmethod
     def of_process(cls, seconds: float, process: int | str, folder: int | None = None) -> Self:
         """For the process with this id in the /proc that `folder` is open on; this machine's own by default."""
-        path = f"{process}/schedstat" if folder is not None else f"/proc/{process}/schedstat"
-        try:
-            waiting = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
-        except OSError:
-            waiting = -1
-        return cls(seconds, waiting)
+        path = str(process) if folder is not None else f"/proc/{process}"
+        return cls(seconds, _opened(f"{path}/schedstat", folder), _opened(f"{path}/stat", folder))
 
     @property
     def elapsed(self) -> float:
@@ -45,25 +42,45 @@ class Allowance:
 
         Asked again, it goes on with what is left.
         """
+        ran = -1
         while True:
-            left = self._seconds + self._waited() - self.elapsed
+            left = self._seconds + self._counts()[1] / 1e9 - self.elapsed
             patience = PATIENCE * self._seconds - self.elapsed
-            if select.select([descriptor], [], [], max(0.0, min(left, patience)))[0]:
+            # The kernel adds a wait when it ends. Who is in the queue when the time seems up is looked at twice.
+            wait = _LOOK_S if left < _LEAST_S else left
+            if select.select([descriptor], [], [], max(0.0, min(wait, patience)))[0]:
                 return "ready"
-            if self._seconds + self._waited() - self.elapsed < _LEAST_WAIT_S:
+            before, (ran, waited) = ran, self._counts()
+            if self._seconds + waited / 1e9 - self.elapsed < _LEAST_S and not (self._queued() and before in (-1, ran)):
                 return "spent"
-            if patience < _LEAST_WAIT_S:
+            if patience < _LEAST_S:
                 return "starved"
 
     def close(self) -> None:
-        """Close the descriptor."""
-        if self._waiting >= 0:
-            os.close(self._waiting)
-            self._waiting = -1
+        """Close the descriptors."""
+        for descriptor in (self._schedstat, self._stat):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._schedstat = self._stat = -1
 
-    def _waited(self) -> float:
-        """Seconds that the run was ready and did not run."""
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            if self._waiting >= 0:
-                return int(os.pread(self._waiting, 64, 0).split()[1]) / 1e9
-        return 0.0
+    def _counts(self) -> tuple[int, int]:
+        """Nanoseconds that the run has run, and that it was ready and did not run."""
+        with contextlib.suppress(OSError, ValueError):
+            if self._schedstat >= 0:
+                ran, waited, _ = os.pread(self._schedstat, 64, 0).split()
+                return int(ran), int(waited)
+        return 0, 0
+
+    def _queued(self) -> bool:
+        """Whether the run is ready to run, or runs."""
+        with contextlib.suppress(OSError):
+            if self._stat >= 0:
+                return os.pread(self._stat, 512, 0).rpartition(b")")[2].split()[:1] == [b"R"]
+        return False
+
+
+def _opened(path: str, folder: int | None) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return -1
