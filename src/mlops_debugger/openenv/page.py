@@ -29,6 +29,7 @@ from mlops_debugger.openenv.models import MLOpsObservation, WireAction
 from mlops_debugger.openenv.style import PAGE_STYLE
 
 PATH = "/web"
+_DIGITS = 30
 TITLE = "MLOps Pipeline Debugger"
 _LOG = logging.getLogger(__name__)
 _ABOUT = f"""<div class="mlops-title"><h1>{TITLE}</h1><p>A training run, as a team would find it in the morning. Read
@@ -104,18 +105,26 @@ def mount(app: FastAPI, open_environment: Callable[[], MLOpsEnvironment], limit:
 def build(visitors: Visitors, limit: int) -> gr.Blocks:
     """The page: the drawing on the left, what one can do on the right."""
 
-    async def begin(task: str, seed: str, request: gr.Request) -> Shown:
-        if seed.strip() and not seed.strip().isdecimal():
-            return _refused(f"expected a seed as a whole number, found {seed.strip()!r:.60}: leave it empty for any")
-        number = int(seed) if seed.strip() else None
+    # What comes in is what somebody sends: a field that the page leaves empty may be null.
+    async def begin(task: str, seed: str | None, request: gr.Request) -> Shown:
+        wanted = (seed or "").strip()
+        if wanted and not (wanted.isdecimal() and len(wanted) < _DIGITS):
+            return _refused(f"expected a seed as a whole number, found {wanted!r:.60}: leave it empty for any")
+        number = int(wanted) if wanted else None
         return await _shown(visitors.of(request.session_hash), lambda env: env.reset_async(seed=number, task_id=task))
 
     async def act(action: dict[str, Any], request: gr.Request) -> Shown:
         read = WireAction.model_validate({name: value for name, value in action.items() if value})
         return await _shown(visitors.of(request.session_hash), lambda env: env.step_async(read))
 
-    async def suggested(choice: str, request: gr.Request) -> Shown:
-        return await act(json.loads(choice), request)
+    async def suggested(choice: str | None, request: gr.Request) -> Shown:
+        try:
+            action = json.loads(choice or "")
+        except ValueError:
+            action = None
+        if not isinstance(action, dict):
+            return _refused("expected one of the suggested actions, found something else: choose one")
+        return await act(action, request)
 
     async def look(artifact: str, path: str, request: gr.Request) -> Shown:
         if artifact == "train.log":
