@@ -156,9 +156,11 @@ def main() -> None:
     import uvicorn
 
     from mlops_debugger.openenv.app import server_config
+    from mlops_debugger.openenv.running import collect_rarely
 
     name, port, *rest = sys.argv[1:]
     app = {"ours": _ours, "trivial": _trivial}[name](*rest)
+    collect_rarely()
     uvicorn.Server(server_config(app, port=int(port))).run()
 
 

@@ -24,7 +24,7 @@ from prometheus_client import multiprocess
 
 from mlops_debugger.errors import DebuggerError, ServingError
 from mlops_debugger.openenv.metrics import MULTIPROCESS_VARIABLE
-from mlops_debugger.openenv.running import DrainingServer, server_config, service_of
+from mlops_debugger.openenv.running import DrainingServer, collect_rarely, server_config, service_of
 from mlops_debugger.openenv.serving import Serving, open_app
 
 _SETTLED_S = 10.0
@@ -110,6 +110,7 @@ def _work(serving: Serving, host: str, port: int, worker: tuple[int, int]) -> No
     except DebuggerError as error:
         raise SystemExit(f"error: worker {worker[0]}: {error}") from None
     listening = _bind(host, port)
+    collect_rarely()
     server = DrainingServer(server_config(app, host, port), service_of(app), serving.grace_s)
     with contextlib.suppress(KeyboardInterrupt):
         server.run([listening])
