@@ -36,8 +36,7 @@ class MLOpsObservation(contract.MLOpsObservation, Observation):
     def sharing(cls, values: dict[str, Any]) -> Self:
         """Of valid values that the episode goes on using: to be sent and dropped, never to be changed.
 
-        Copying them took 6 µs a step, and more with many sessions, whose copies the garbage collector looked through:
-        at 256, without sockets, a step took 2.7 times the CPU of a trivial environment's, and takes 1.9 times.
+        Copying them took 6 µs a step, and more with many sessions, whose copies the garbage collector looked through.
         """
         return revived(cls, values)
 

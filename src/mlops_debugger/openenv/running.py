@@ -79,7 +79,7 @@ def collect_rarely() -> None:
 
     It keeps every scenario that was played in memory, parsed, some 200 containers each, and no garbage among them. With
     Python's own thresholds many sessions together make it look through all of that, and all that was imported, again
-    and again. Without sockets that was 57 of the 88 microseconds that a step cost more than a trivial environment's at 256
+    and again: without sockets, 57 of the 88 microseconds that a step cost more than a trivial environment's at 256
     sessions. Nearly everything is freed without the collector anyway; what waits for it is bounded by the first
     threshold.
     """
