@@ -305,6 +305,9 @@ def test_a_client_that_does_not_read_holds_nobody_up(url: str) -> None:
             assert plays(other)
 
 
+FLOOD = 40_000
+
+
 def test_many_messages_at_once_do_not_hold_the_others_up(url: str) -> None:
     """A client sends thousands of messages in one go; the server turns to others between them."""
     answered = threading.Event()
@@ -315,9 +318,9 @@ def test_many_messages_at_once_do_not_hold_the_others_up(url: str) -> None:
             raw.settimeout(60)
             raw.sendall(HANDSHAKE)
             raw.recv(4096)
-            raw.sendall(masked('{"type": "nothing"}') * 20_000)
+            raw.sendall(masked('{"type": "nothing"}') * FLOOD)
             read = 0
-            while read < 20_000:
+            while read < FLOOD:
                 read += raw.recv(1 << 16).count(b"UNKNOWN_TYPE")
             order.append("flood")
             answered.set()
@@ -326,11 +329,12 @@ def test_many_messages_at_once_do_not_hold_the_others_up(url: str) -> None:
         ask(other, RESET)
         thread = threading.Thread(target=flood, daemon=True)
         thread.start()
-        while not answered.is_set() and order.count("other") < 20:
+        while not answered.is_set() and order.count("other") < 5:
             ask(other, '{"type": "state"}')
             order.append("other")
         thread.join(60)
-    assert order.index("flood") >= 20, "twenty questions of another client were answered before the flood was over"
+    # How many depends on the machine. Where nobody is let in between, it is the one that was asked first, at most.
+    assert order.index("flood") >= 5, "five questions of another client were not answered before the flood was over"
 
 
 @pytest.mark.parametrize(
