@@ -102,6 +102,7 @@ def test_ratings_are_in_range_and_do_not_depend_on_the_order(project: list[Scena
     assert rate(shuffled) == rated
 
 
+@pytest.mark.slow
 def test_a_run_like_its_healthy_twin_is_the_hardest(project: list[Scenario]) -> None:
     """Whether its siblings are loud or quiet."""
     rated = rate(project)

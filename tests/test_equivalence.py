@@ -64,6 +64,7 @@ def test_every_entry_has_three_different_right_fixes(rights: list[list[Proposal]
         )
 
 
+@pytest.mark.slow
 def test_wrong_fixes_are_many_and_of_every_kind(
     rights: list[list[Proposal]], relatives: dict[str, list[Scenario]]
 ) -> None:

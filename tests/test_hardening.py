@@ -222,6 +222,7 @@ def test_bad_bodies_are_told_without_repeating_them(url: str, path: str, body: b
         assert words not in answer.text
 
 
+@pytest.mark.slow
 def test_schemathesis_finds_no_error_of_the_servers(url: str, tmp_path: Path) -> None:
     """Requests that fit the published OpenAPI description, and ones that do not, on every route."""
     config = tmp_path / "schemathesis.toml"

@@ -465,6 +465,7 @@ def test_fix_trials_do_not_block_other_sessions(bank_path: Path, bank: Bank) -> 
         assert result.done and result.observation.metadata["unscored"] == ["fix"]
 
 
+@pytest.mark.slow
 def test_real_trials_over_the_wire(bank_path: Path, bank: Bank) -> None:
     """A config edit is graded by training again, and so is a patch where this machine can isolate it."""
     with (

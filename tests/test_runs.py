@@ -48,6 +48,7 @@ def content(result: RunResult) -> tuple[object, ...]:
     return result.outputs, arrays, result.record.meta, served
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("project", projects())
 def test_a_run_is_byte_identical_in_any_process_and_order(
     project: str, pool: TrainerPool, other_pool: TrainerPool

@@ -48,6 +48,7 @@ async def ask(connection: ClientConnection, kind: str, data: Any = None) -> str:
 # --- many at once
 
 
+@pytest.mark.slow
 def test_512_sessions_play_at_once_in_one_worker(bank_path: Path) -> None:
     """All are connected before the first steps; each gets its own episode to its end."""
     most = 512
@@ -393,6 +394,7 @@ def workers_of(url: str) -> dict[int, int]:
     return answered
 
 
+@pytest.mark.slow
 def test_workers_share_the_port_and_come_back(bank_path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "episodes"
     arguments = ("--workers", "2", "--max-sessions", "20", "--bank", str(bank_path), "--transcripts", str(folder))
