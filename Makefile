@@ -11,10 +11,10 @@ run: $(READY)  ## set everything up, then watch an agent investigate 30 runs
 test: $(READY) lint fast slow  ## set everything up, then pass the tests, as CI does
 
 fast: $(READY)  ## tests without the long proofs
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 slow: $(READY)  ## proofs that train many models
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -47,7 +47,6 @@ def forged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bank, list[Progres
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("forge")
 def test_a_forged_bank_is_proven(forged: tuple[Bank, list[Progress]]) -> None:
     bank, seen = forged
     assert [progress.tried for progress in seen] == list(range(1, len(seen) + 1))
@@ -71,7 +70,6 @@ def test_a_forged_bank_is_proven(forged: tuple[Bank, list[Progress]]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("forge")
 def test_what_counter_edits_did_is_kept(forged: tuple[Bank, list[Progress]]) -> None:
     bank, seen = forged
     first = [progress.last for progress in seen if progress.last.index == 0 and progress.last.fault]
@@ -86,7 +84,6 @@ def test_what_counter_edits_did_is_kept(forged: tuple[Bank, list[Progress]]) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("forge")
 def test_another_seed_base_is_disjoint(forged: tuple[Bank, list[Progress]], tmp_path: Path) -> None:
     out = tmp_path / "other.sqlite"
     build(order(out, seed_base="another", scenarios=2, faults=CHOSEN[:1]), lambda progress: None)
@@ -98,7 +95,6 @@ def test_another_seed_base_is_disjoint(forged: tuple[Bank, list[Progress]], tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("forge")
 def test_kill_minus_nine_loses_only_what_is_in_flight(tmp_path: Path) -> None:
     out = tmp_path / "bank.sqlite"
     script = (
@@ -127,7 +123,6 @@ def test_kill_minus_nine_loses_only_what_is_in_flight(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("forge")
 def test_a_bank_is_extended_by_what_it_lacks(forged: tuple[Bank, list[Progress]], tmp_path: Path) -> None:
     earlier, _ = forged
     out = tmp_path / "larger.sqlite"
@@ -145,7 +140,6 @@ def test_a_bank_is_extended_by_what_it_lacks(forged: tuple[Bank, list[Progress]]
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("forge")
 def test_what_no_longer_holds_is_not_carried_over(forged: tuple[Bank, list[Progress]], tmp_path: Path) -> None:
     earlier, _ = forged
     planted_otherwise, *rest = [s for s in earlier.scenarios() if s.fault]
@@ -170,7 +164,6 @@ def test_what_no_longer_holds_is_not_carried_over(forged: tuple[Bank, list[Progr
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("forge")
 def test_a_bank_is_looked_at_again(forged: tuple[Bank, list[Progress]], tmp_path: Path) -> None:
     """Stale artifacts and findings are written anew, ids and proofs stay, other figures are dropped; it resumes."""
     earlier, _ = forged

@@ -31,7 +31,6 @@ NOT_RUN = {
 }
 # A module of each extra; blocks are left out where it is not installed.
 NEEDS = {"trl": "trl", "datasets": "datasets", "gymnasium": "gymnasium", "inspect eval": "inspect_ai"}
-pytestmark = pytest.mark.xdist_group("integrations")
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ from mlops_debugger.projects import SHARED, projects
 from mlops_debugger.runs.pool import RunResult, TrainerPool
 from mlops_debugger.runs.workspace import render
 
-pytestmark = pytest.mark.xdist_group("logstyles")
 STYLES = ("plain", "json_lines", "progress", "table", "trainer_dicts")
 PROJECT, SEED, CLOCK = "loan_outcomes", 77, "2026-02-02T08:00:00"
 # A warning of a library, which logging captures, and one of the team's own, with a line break.

@@ -251,7 +251,6 @@ def url(bank_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("browser")
 def test_a_person_plays_an_episode(page: Page, url: str, tmp_path: Path) -> None:
     page.driver.get(url)
     page.see("30 steps left", "not read")
@@ -305,7 +304,6 @@ def picture(page: Page, path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("browser")
 def test_visitors_see_their_own_episodes(page: Page, url: str) -> None:
     page.driver.get(url)
     page.click(".oe-actions label", "Read train.log")
@@ -324,7 +322,6 @@ def test_visitors_see_their_own_episodes(page: Page, url: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("browser")
 def test_a_strangers_text_stays_text(page: Page, tmp_path: Path) -> None:
     texts = {name: f"{HOSTILE}\n{text}" for name, text in ARTIFACT_TEXTS.items()} | {"train.log": f"{LOG}{HOSTILE}\n"}
     path = tmp_path / "bank.sqlite"

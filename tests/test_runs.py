@@ -20,7 +20,6 @@ from mlops_debugger.runs.records import read_record
 from mlops_debugger.runs.workspace import render
 
 CLOCK = "2026-02-02T08:00:00"
-pytestmark = pytest.mark.xdist_group("runs")
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,6 @@ import mlops_debugger
 from mlops_debugger.bank import starter_bank_path
 from mlops_debugger.runs.pool import TrainerPool
 
-pytestmark = pytest.mark.xdist_group("sandbox")
 REFUSALS = (
     "", "PermissionError", "FileNotFoundError", "ModuleNotFoundError", "ProcessLookupError", "OSError", "gaierror",
     "ValueError",

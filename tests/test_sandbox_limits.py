@@ -18,7 +18,6 @@ from mlops_debugger.errors import PoolError, SandboxError
 from mlops_debugger.runs.pool import Limits, TrainerPool
 from mlops_debugger.runs.sandbox.pool import Keeper, SandboxPool
 
-pytestmark = pytest.mark.xdist_group("sandbox")
 MIB = 1 << 20
 # fork, vfork, clone, wait4, setsid, clone3, pipe, pipe2: what the filter of a trial denies.
 PROCESS_CALLS = (57, 58, 56, 61, 112, 435, 22, 293)

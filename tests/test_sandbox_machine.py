@@ -29,7 +29,6 @@ from mlops_debugger.runs.sandbox.pool import Keeper, host_ids
 from mlops_debugger.runs.sandbox.probe import Layer, Machine, probe
 from mlops_debugger.runs.sandbox.view import LABELLED_DATA, view_of_this_machine
 
-pytestmark = pytest.mark.xdist_group("sandbox")
 ROOT = str(Path(mlops_debugger.__file__).parents[1])
 UNABLE = Machine((Layer("user namespace", False, True, "unshare: Operation not permitted"),))
 NUMBERS = {"unshare": 272, "mount": 165, "pivot_root": 155, "mount_setattr": 442, "landlock": 444, "setns": 308}

@@ -30,7 +30,6 @@ from mlops_debugger.runs.records import Record, parse_record
 from mlops_debugger.runs.sandbox.pool import SandboxPool
 from mlops_debugger.runs.workspace import render
 
-pytestmark = pytest.mark.xdist_group("sandbox")
 _HEALTHY = Figures(
     crashed=False, finite=True, actual=0.8, live=0.8, reported={"validation": 0.8, "test": 0.8},
     recomputed={"validation": 0.8, "test": 0.8}, split_sizes={"validation": 50, "test": 50},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import gc
 import json
 import re
 from collections.abc import Iterator
@@ -372,8 +374,24 @@ def test_what_is_seen_before_the_diagnosis_depends_on_nothing_sealed(record: Sce
             assert here == there, name
 
 
+def idle_loops() -> set[asyncio.BaseEventLoop]:
+    """Event loops that nobody runs and nobody has closed."""
+    found = {item for item in gc.get_objects() if issubclass(type(item), asyncio.BaseEventLoop)}
+    return {loop for loop in found if not loop.is_running() and not loop.is_closed()}
+
+
+@pytest.fixture
+def closed_loops() -> Iterator[None]:
+    """gradio leaves event loops open, whose end is a warning within whatever test comes next."""
+    before = idle_loops()
+    yield
+    for loop in idle_loops() - before:
+        loop.close()
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("closed_loops")
 def test_no_canary_on_the_web_page(bank_with_canaries: Path, record: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page: the routes of the mounted gradio app, and what its buttons call."""
     monkeypatch.setenv("ENABLE_WEB_INTERFACE", "true")

@@ -24,7 +24,6 @@ from mlops_debugger.projects import Data, projects
 from mlops_debugger.runs.pool import Limits, RunResult, TrainerPool
 from mlops_debugger.runs.sandbox.probe import Layer, Machine
 
-pytestmark = pytest.mark.xdist_group("trials")
 UNABLE = Machine((Layer("everything", False, True, "left out by a test"),))
 ABLE = Machine((Layer("everything", True, True, ""),))
 SAME_TO = 1e-6
