@@ -32,7 +32,7 @@ OUT = Path(__file__).with_suffix(".json")
 MAX_MESSAGE = 4_000
 INTERNALS = re.compile(
     r"Traceback|File \"|site-packages|pydantic|starlette| at 0x[0-9a-f]+|NoneType' object|object has no attribute|"
-    r"argument of type|positional argument|keyword argument|codec can't|src/mlops|/work/|errors\.pydantic"
+    r"argument of type|positional argument|keyword argument|codec can't|src/mlops|site-packages|errors\.pydantic"
 )
 HEALTHY = [
     {"type": "reset", "data": {"seed": 5, "episode_id": "healthy"}},
