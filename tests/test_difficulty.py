@@ -89,6 +89,7 @@ def test_look_alikes_are_harder_than_a_fault_like_no_other() -> None:
         assert f"site.{twin}" in rating.left[-1] and f"site.{mine}" not in rating.left[0]
 
 
+@pytest.mark.slow
 def test_ratings_are_in_range_and_do_not_depend_on_the_order(project: list[Scenario]) -> None:
     rated = rate(project)
     assert all(0 <= rating.difficulty <= 1 for rating in rated.values()) and len(rated) == len(project)

@@ -119,6 +119,7 @@ def test_serving_inputs_are_not_there_while_training(pool: TrainerPool) -> None:
     assert run(pool, "loan_outcomes", 5, **{CODE: code + probe}).status == "completed"
 
 
+@pytest.mark.slow
 def test_a_dead_worker_is_replaced(pool: TrainerPool) -> None:
     with TrainerPool(1) as fragile:
         run(fragile, "loan_outcomes", 5)
