@@ -116,13 +116,18 @@ def _trivial(path: str) -> Any:
 
     from mlops_debugger.openenv.models import MLOpsAction, MLOpsObservation
 
+    class Anything(MLOpsAction):
+        """Ours answers a check that there is not; a trivial server that fails there would get off lightly."""
+
+        sanity_check_type: str | None = None  # type: ignore[assignment]
+
     episodes = [
         [MLOpsObservation.model_validate(observation) for observation in episode]
         for episode in json.loads(Path(path).read_text())
     ]
     turns = itertools.cycle(episodes)
 
-    class Trivial(Environment[MLOpsAction, MLOpsObservation, State]):
+    class Trivial(Environment[Anything, MLOpsObservation, State]):
         SUPPORTS_CONCURRENT_SESSIONS = True
 
         def __init__(self) -> None:
@@ -135,13 +140,13 @@ def _trivial(path: str) -> Any:
             self.rest = iter(next(turns))
             return next(self.rest)
 
-        async def step_async(self, action: MLOpsAction, timeout_s: float | None = None, **_: Any) -> MLOpsObservation:
+        async def step_async(self, action: Anything, timeout_s: float | None = None, **_: Any) -> MLOpsObservation:
             return next(self.rest)
 
         def reset(self, seed: int | None = None, episode_id: str | None = None, **_: Any) -> MLOpsObservation:
             return episodes[0][0]
 
-        def step(self, action: MLOpsAction, timeout_s: float | None = None, **_: Any) -> MLOpsObservation:
+        def step(self, action: Anything, timeout_s: float | None = None, **_: Any) -> MLOpsObservation:
             return episodes[0][0]
 
         @property
@@ -149,7 +154,7 @@ def _trivial(path: str) -> Any:
             return State()
 
     config = ConcurrencyConfig(max_concurrent_envs=MAX_SESSIONS, session_timeout=3600.0)
-    return create_app(Trivial, MLOpsAction, MLOpsObservation, env_name="trivial", concurrency_config=config)
+    return create_app(Trivial, Anything, MLOpsObservation, env_name="trivial", concurrency_config=config)
 
 
 def main() -> None:

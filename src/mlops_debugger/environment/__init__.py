@@ -1,6 +1,6 @@
 """Playing scenarios: episode, actions → observations, rewards. Sans-I/O, but for the drivers."""
 
-from mlops_debugger.environment.actions import read_action
+from mlops_debugger.environment.actions import problems_of, read_action
 from mlops_debugger.environment.driver import AsyncSession, Session
 from mlops_debugger.environment.episode import Episode
 from mlops_debugger.environment.own import OwnCase, OwnSession
@@ -15,5 +15,6 @@ __all__ = [
     "OwnSession",
     "Selector",
     "Session",
+    "problems_of",
     "read_action",
 ]

@@ -34,7 +34,13 @@ def read_action(data: object) -> MLOpsAction | str:
     try:
         return MLOpsAction.model_validate(dict(data))
     except ValidationError as error:
-        return "; ".join(_problem(item["loc"], item["type"], item.get("input")) for item in error.errors()[:3])
+        return problems_of(error)
+
+
+def problems_of(error: ValidationError) -> str:
+    """What is wrong with an action, in words: the first three of what its validation found."""
+    found = error.errors(include_url=False, include_context=False)[:3]
+    return "; ".join(_problem(item["loc"], item["type"], item.get("input")) for item in found)
 
 
 def _problem(location: tuple[int | str, ...], kind: str, found: object) -> str:

@@ -88,7 +88,7 @@ class Investigation(ABC):
         self._task_id, self._seed, self._episode_id, self._max_steps = task_id, seed, episode_id, max_steps
         self._shelf = Shelf(case.artifacts, dialect or {}, absent)
         self._summary: dict[str, Any] = {key: to_plain(value) for key, value in case.run_summary.items()}
-        self._metas = [meta.model_copy() for meta in case.artifact_meta]
+        self._metas = [revived(ArtifactMeta, dict(vars(meta))) for meta in case.artifact_meta]
         self._answers: dict[Query, tuple[int, Answer]] = {}
         self._read: list[str] = []
         self._checked: list[str] = []

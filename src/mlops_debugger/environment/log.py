@@ -37,7 +37,7 @@ class Log:
     headings: frozenset[int]
     spelled: tuple[str, ...]
 
-    @property
+    @functools.cached_property
     def span(self) -> tuple[int, int] | None:
         """First and last epoch logged, or None."""
         known = [epoch for epoch in self.epochs if epoch is not None]

@@ -20,7 +20,7 @@ from mlops_debugger.openenv.access import connection_is_trusted
 from mlops_debugger.openenv.banktasks import BankTasks, split_and_task
 from mlops_debugger.openenv.drawing import draw
 from mlops_debugger.openenv.metrics import INVALID
-from mlops_debugger.openenv.models import MLOpsObservation, MLOpsState, WireAction
+from mlops_debugger.openenv.models import MLOpsObservation, MLOpsState, SentObservation, WireAction
 from mlops_debugger.openenv.rubric import DiagnosisRubric
 from mlops_debugger.openenv.service import Service
 from mlops_debugger.openenv.suggestions import suggest
@@ -63,12 +63,13 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
         super().__init__(rubric=self._rubric)
         self._settings = settings or Settings()
         self._service = service or Service(trainer)
-        tell = MLOpsObservation.owning if service is None else MLOpsObservation.sharing
+        tell = MLOpsObservation.owning if service is None else SentObservation.sharing
         self._session = AsyncSession(bank, self._service.trainer, self._settings, tell=tell)
         self._recording: Recording | None = None
         self._played = False
         self._selector = Selector(bank)
-        self._last: MLOpsObservation | None = None
+        # Not the last observation: kept until the next step it would be freed when it is in no cache any more.
+        self._episode: Episode | None = None
         self._drawn, self._trail = drawn, Trail()
         self._closed = False
         self._service.opened()
@@ -94,7 +95,7 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
         except EpisodeError:
             self._service.metrics.rejected("bad_reset")
             raise
-        self._last = told
+        self._episode = self._session.episode
         self._rubric.reset()
         self._trail = []
         if not self._played:
@@ -157,7 +158,6 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
         if trail is self._trail:  # else a reset came while the trial ran, and this is the last episode's answer
             if self._drawn:
                 trail.append(Step(told.step_count, action, told.last_action_result))
-            self._last = told
             if told.done:
                 self._rubric(action, told)
         if recording is not None:
@@ -202,7 +202,7 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
     @property
     def state(self) -> MLOpsState:
         """The state; its answer is sealed unless the connection presented the harness key."""
-        if self._last is None or self._closed:
+        if self._episode is None or self._closed:
             return MLOpsState.empty(self._settings.max_steps).sealed()
         state = MLOpsState.of(self._session.state())
         return state if connection_is_trusted() else state.sealed()
@@ -239,8 +239,9 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
         """Nothing to step: before reset, after the end, or in a closed session. It is over for the caller: done."""
         answer: dict[str, Any] = {"error": error, "closed": True} if self._closed else {"error": error}
         told = {"last_action_result": answer, "messages": [error], "done": True, "reward": 0.0}
-        if self._last is not None:
-            return self._last.model_copy(update={**told, "metadata": {}})
+        if self._episode is not None:
+            last = cast(MLOpsObservation, self._episode.observation())
+            return last.model_copy(update={**told, "metadata": {}})
         return MLOpsObservation(
             task_id="",
             task_description=TASK_DESCRIPTION,

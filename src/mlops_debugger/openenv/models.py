@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import Any, Self
 
 from openenv.core.env_server.types import Action, Observation, State
-from pydantic import ConfigDict, PrivateAttr, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from mlops_debugger import contract
-from mlops_debugger.environment import read_action
+from mlops_debugger.environment import problems_of, read_action
 from mlops_debugger.environment.investigation import isolated
 from mlops_debugger.environment.revive import revived
 
@@ -33,17 +33,37 @@ class MLOpsObservation(contract.MLOpsObservation, Observation):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
     @classmethod
-    def sharing(cls, values: dict[str, Any]) -> Self:
-        """Of valid values that the episode goes on using: to be sent and dropped, never to be changed.
-
-        Copying them took 6 µs a step, and more with many sessions, whose copies the garbage collector looked through.
-        """
-        return revived(cls, values)
-
-    @classmethod
     def owning(cls, values: dict[str, Any]) -> Self:
         """Of valid values that are copied: for callers in this process, who may do with it what they like."""
         return revived(cls, isolated(values))
+
+
+_ALL_FIELDS = set(MLOpsObservation.model_fields)
+
+
+class SentObservation(MLOpsObservation):
+    """To be sent and dropped, never to be changed: it shares its values with the episode, which goes on using them.
+
+    Copying them took 6 µs a step, and more with many sessions, whose copies the garbage collector looked through.
+    """
+
+    model_config = ConfigDict(title="MLOpsObservation")
+
+    @classmethod
+    def sharing(cls, values: dict[str, Any]) -> Self:
+        """Of valid values, one for every field."""
+        return revived(cls, values, _ALL_FIELDS)
+
+    def model_dump(self, *, exclude: Any = None, **options: Any) -> dict[str, Any]:
+        """What OpenEnv asks for to send it. The values are plain data already: they are handed on, not copied."""
+        if options or not isinstance(exclude, set):
+            return super().model_dump(exclude=exclude, **options)
+        told = vars(self).copy()
+        for name in exclude:
+            del told[name]
+        if "available_artifacts" in told:
+            told["available_artifacts"] = [meta.__dict__ for meta in self.available_artifacts]
+        return told
 
 
 class MLOpsState(contract.MLOpsState, State):
@@ -104,20 +124,20 @@ class WireAction(MLOpsAction):
         """Read an action of any shape; never raises `ValidationError`."""
         try:
             return super().model_validate(obj)
-        except ValidationError:
-            read = read_action(obj)
+        except ValidationError as error:
+            # Where only OpenEnv's own field can differ, reading it again by the contract would be told the same.
+            read = problems_of(error) if isinstance(obj, dict) and "metadata" not in obj else read_action(obj)
         if isinstance(read, str):
-            action = _UnusableAction.model_construct(action_type="invalid")
-            action._problem = f"invalid action: {read}"
-            return action
+            return revived(_UnusableAction, {**_UNUSABLE, "metadata": {"problem": f"invalid action: {read}"}})
         return revived(cls, dict(vars(read)))
 
 
 class _UnusableAction(WireAction):
-    """Apart from the others, whose making would take a third longer for an attribute that is None."""
-
-    _problem: str | None = PrivateAttr(default=None)
+    """It keeps what was wrong in OpenEnv's own field: an attribute more would make all actions dearer."""
 
     @property
     def problem(self) -> str | None:
-        return self._problem
+        return str(self.metadata["problem"])
+
+
+_UNUSABLE = {**dict.fromkeys(WireAction.model_fields), "action_type": "invalid"}
