@@ -32,6 +32,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from mlops_debugger.bank import Bank, starter_bank_path
 from mlops_debugger.environment import Selector
+from mlops_debugger.openenv.trials import TRIAL_NICE
 
 READS = ("read_config", "read_logs", "check_dataset_stats", "inspect_preprocessing", "read_eval_results")
 
@@ -164,7 +165,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--pause", type=float, default=0.05, help="seconds between two steps of a session")
-    parser.add_argument("--nice", type=int, default=0, help="how far the trainers stand back")
+    parser.add_argument("--nice", type=int, default=TRIAL_NICE, help="how far the trainers stand back")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with socket.socket() as free:

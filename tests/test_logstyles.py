@@ -6,6 +6,7 @@ import datetime as dt
 import importlib.util
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -25,7 +26,7 @@ from mlops_debugger.runs.pool import RunResult, TrainerPool
 from mlops_debugger.runs.workspace import render
 
 STYLES = ("plain", "json_lines", "progress", "table", "trainer_dicts")
-PROJECT, SEED, CLOCK = "loan_outcomes", 77, "2026-02-02T08:00:00"
+PROJECT, SEED, CLOCK, EPOCHS = "loan_outcomes", 77, "2026-02-02T08:00:00", 5
 # A warning of a library, which logging captures, and one of the team's own, with a line break.
 WARNINGS = '    import warnings; warnings.warn("an old export", FutureWarning); run.log.warning("rows\\n are sorted")\n'
 OWN_NAMES = {
@@ -42,6 +43,7 @@ def runs() -> Iterator[Mapping[tuple[str, str], RunResult]]:
     """By style and kind: healthy, crashed at a column that is not there, diverged; and healthy without a style."""
     item = projects()[PROJECT]
     variation = variation_of(item, SEED)
+    variation = replace(variation, config={**variation.config, "training.epochs": EPOCHS})
     data = item.generate(SEED, variation.data)
     sources = render(item, variation)
     rate = variation.config["optimizer.learning_rate"]
@@ -105,11 +107,15 @@ def test_an_unknown_style_is_named() -> None:
 def test_every_style_is_its_own(texts: Texts) -> None:
     lines = {style: texts[style, "healthy"].splitlines() for style in STYLES}
     assert all(json.loads(line)["timestamp"].startswith("2026-02-02 08:00:0") for line in lines["json_lines"])
-    assert any(line.startswith("Epoch 3/14: 100%|") and " it/s]  " in line for line in lines["progress"])
-    assert sum(line.startswith("{'loss': ") for line in lines["trainer_dicts"]) == 14
-    assert sum(line.startswith("{'eval_loss': ") for line in lines["trainer_dicts"]) == 14
-    rows = [line for line in lines["table"] if line.startswith(("epoch ", *(f"{epoch}/14" for epoch in range(1, 15))))]
-    assert len(rows) == 15 and len({len(row) for row in rows}) == 1
+    assert any(line.startswith(f"Epoch 3/{EPOCHS}: 100%|") and " it/s]  " in line for line in lines["progress"])
+    assert sum(line.startswith("{'loss': ") for line in lines["trainer_dicts"]) == EPOCHS
+    assert sum(line.startswith("{'eval_loss': ") for line in lines["trainer_dicts"]) == EPOCHS
+    rows = [
+        line
+        for line in lines["table"]
+        if line.startswith(("epoch ", *(f"{epoch}/{EPOCHS}" for epoch in range(1, EPOCHS + 1))))
+    ]
+    assert len(rows) == EPOCHS + 1 and len({len(row) for row in rows}) == 1
 
 
 # ------------------------------------------------------------------ what the environment reads
@@ -119,7 +125,7 @@ def test_every_style_is_its_own(texts: Texts) -> None:
 def test_the_figures_are_the_same_in_every_style(style: str, texts: Texts) -> None:
     plain, text = texts["plain", "healthy"], texts[style, "healthy"]
     log = parse_log(text)
-    assert log.tree == parse_log(plain).tree and log.span == (1, 14)
+    assert log.tree == parse_log(plain).tree and log.span == (1, EPOCHS)
     assert answer(text, "epoch.3")["value"] == answer(plain, "epochs.3")["value"]
     assert set(answer(text, "epoch.1")["value"]) == {
         "step",
@@ -130,7 +136,7 @@ def test_the_figures_are_the_same_in_every_style(style: str, texts: Texts) -> No
         "grad_norm",
         "saved",
     }
-    assert answer(text, "val_f1.14")["value"] == answer(plain, "metrics.val_f1.14")["value"]
+    assert answer(text, f"val_f1.{EPOCHS}")["value"] == answer(plain, f"metrics.val_f1.{EPOCHS}")["value"]
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -155,7 +161,7 @@ def test_an_epoch_filter_gives_the_epochs_records(style: str, texts: Texts) -> N
     assert len(chosen) == (4 if style == "trainer_dicts" else 2)
     other = parse_log("\n".join([log.records[0], *(log.records[position] for position in log.headings), *chosen]))
     assert other.tree["epoch"] == {key: log.tree["epoch"][key] for key in ("2", "3")}  # type: ignore[index,call-overload]
-    assert "has the epochs 1 to 14" in str(select(log, "epoch:15"))
+    assert f"has the epochs 1 to {EPOCHS}" in str(select(log, f"epoch:{EPOCHS + 1}"))
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -187,7 +193,7 @@ def test_agents_and_the_probe_find_the_same(style: str, texts: Texts) -> None:
     for kind in ("healthy", "crashed", "diverged"):
         plain, run = (Dossier({"train.log": texts[name, kind]}) for name in ("plain", style))
         assert run.epochs == plain.epochs
-        assert run.planned_epochs == plain.planned_epochs == (14 if kind == "healthy" else 0)
+        assert run.planned_epochs == plain.planned_epochs == (EPOCHS if kind == "healthy" else 0)
         assert run.total_steps == plain.total_steps
         numbers, expected = (bag({"train.log": texts[name, kind]}).numbers for name in (style, "plain"))
         wanted = [name for name in expected if name.split()[1] in ("train_loss", "val_f1", "lr", "grad_norm", "f1")]

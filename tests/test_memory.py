@@ -80,6 +80,7 @@ def test_without_examples_there_is_a_clear_error(bank_path: Path, tmp_path: Path
 # --- what it makes of them
 
 
+@pytest.mark.slow
 def test_what_it_has_seen_it_names(bank: Bank, tmp_path: Path) -> None:
     found = evaluate(Plan("nearest_neighbour", split="train", episodes=12), Room(bank=bank), tmp_path, quiet)
     assert named([item for item in found if item.truth and item.truth.fault]) == 1.0

@@ -31,6 +31,7 @@ def staged(tmp_path: Path) -> Path:
     return Path(shutil.copytree(ROOT, tmp_path / "repository", ignore=LEFT_OUT))
 
 
+@pytest.mark.slow
 def test_static_validation_passes(staged: Path) -> None:
     answer = openenv("validate", "--level", "static", "--json", folder=staged)
     assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -101,6 +101,7 @@ def test_a_crash_is_a_result_with_a_real_log(pool: TrainerPool) -> None:
     assert harm(figures, figures) == 1.0
 
 
+@pytest.mark.slow
 def test_time_and_memory_are_limited() -> None:
     item = projects()["loan_outcomes"]
     code = render(item, variation_of(item, 5))[CODE]

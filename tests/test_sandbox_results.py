@@ -120,6 +120,7 @@ def test_a_huge_text_is_cut(name: str, bare: SandboxPool) -> None:
         assert size == 4 << 20
 
 
+@pytest.mark.slow
 def test_another_trial_is_out_of_reach(outside: TrainerPool) -> None:
     """Another trial's outputs, while it runs and where they lie."""
     text = (

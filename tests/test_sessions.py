@@ -164,43 +164,34 @@ def test_full_server_says_so_and_counts(bank_path: Path) -> None:
 
 
 def test_idle_session_is_ended_and_refuses_in_words(bank_path: Path) -> None:
-    """OpenEnv closes the environment of an idle session, not its socket."""
-    app = create_server_app(bank_path, max_sessions=1, idle_timeout_s=0.5)
+    """OpenEnv closes the environment of an idle session, not its socket. As the typed client sees it, and as any."""
+    app = create_server_app(bank_path, max_sessions=2, idle_timeout_s=0.5)
     service = service_of(app)
     assert service is not None
-    with local_server(app) as url, MLOpsClient(url).sync() as session:
-        session.reset(seed=1)
-        session.step(READ)
-        # OpenEnv looks every five seconds at most.
-        wait_until(lambda: service.sessions_open == 0)
-        with pytest.raises(SessionClosedError, match="idle"):
-            session.step(READ)
-        # Its place is free.
-        with MLOpsClient(url).sync() as other:
-            assert other.reset(seed=1).observation.step_count == 0
-
-
-def test_an_idle_session_is_refused_in_words(bank_path: Path) -> None:
-    """As any client sees it, on the socket that OpenEnv leaves open."""
-    app = create_server_app(bank_path, max_sessions=1, idle_timeout_s=0.5)
-    service = service_of(app)
-    assert service is not None
-    with local_server(app) as url, connect_one(ws(url)) as raw:
+    with local_server(app) as url, MLOpsClient(url).sync() as session, connect_one(ws(url)) as raw:
 
         def say(kind: str, data: object) -> dict[str, Any]:
             raw.send(json.dumps({"type": kind, "data": data}))
             told: dict[str, Any] = json.loads(raw.recv(timeout=20))
             return told
 
+        session.reset(seed=1)
         say("reset", {"seed": 1})
+        session.step(READ)
         say("step", {"action_type": "read_config"})
+        # OpenEnv looks every five seconds at most.
         wait_until(lambda: service.sessions_open == 0)
+        with pytest.raises(SessionClosedError, match="idle"):
+            session.step(READ)
         refused = say("step", {"action_type": "read_config"})["data"]
         assert refused["done"] is True and refused["reward"] == 0.0
         error = refused["observation"]["last_action_result"]["error"]
         assert "closed" in error and "idle for 0.5 s" in error and "connect again" in error
         assert refused["observation"]["step_count"] == 1
         assert "connect again" in say("reset", {"seed": 1})["data"]["message"]
+        # Their places are free.
+        with MLOpsClient(url).sync() as other, MLOpsClient(url).sync() as third:
+            assert other.reset(seed=1).observation.step_count == third.reset(seed=1).observation.step_count == 0
 
 
 def test_a_client_that_leaves_during_its_trial_is_no_error(bank_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -28,8 +28,11 @@ def serve(
     idle_timeout: Annotated[float, typer.Option(min=1, help="Seconds after which an idle session is ended.")] = 3600.0,
     trial_workers: Annotated[int, typer.Option(min=1, help="How many fixes may be trained at once, by each.")] = 1,
     trial_nice: Annotated[
-        int, typer.Option(min=0, max=19, help="How far trainers stand back behind everything else on this machine.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0, max=19, help="How far trainers stand back behind everything else on this machine; 10 if omitted."
+        ),
+    ] = None,
     allow_code: Annotated[
         bool,
         typer.Option(
@@ -57,6 +60,7 @@ def serve(
     from mlops_debugger.openenv.keys import HARNESS_KEY_VARIABLE, TOKEN_VARIABLE, read_secret
     from mlops_debugger.openenv.serving import Serving
     from mlops_debugger.openenv.serving import serve as listen
+    from mlops_debugger.openenv.trials import TRIAL_NICE
 
     serving = Serving(
         bank_path=chosen_bank(bank),
@@ -65,7 +69,7 @@ def serve(
         max_sessions=max_sessions,
         idle_timeout_s=idle_timeout,
         trial_workers=trial_workers,
-        trial_nice=trial_nice,
+        trial_nice=TRIAL_NICE if trial_nice is None else trial_nice,
         allow_code=allow_code,
         settings=Settings(max_steps=max_steps, show_rows=not hide_rows, reveal=reveal),
         transcripts=transcripts,

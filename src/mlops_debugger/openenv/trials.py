@@ -10,9 +10,9 @@ from typing import Self
 from mlops_debugger.grading import TrialRequest, TrialResult, Trials
 from mlops_debugger.grading.apart import TrialsApart
 
-TRIAL_NICE = 0
-"""How far trainers stand back. Steps sleep most of the time and are served first anyway; a trainer that stands back
-behind everything on a busy machine may run out of its time, which is measured by the clock."""
+TRIAL_NICE = 10
+"""How far trainers stand back. With more trials than processors the median step of other sessions takes 6.6 times as
+long where they do not, and 1.6 times where they do; the trials themselves take a tenth longer at most."""
 
 
 class AsyncTrials:

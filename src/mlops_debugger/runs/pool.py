@@ -28,7 +28,8 @@ from mlops_debugger.runs.workspace import write_files, write_workspace
 __all__ = ["PINS", "Limits", "RunResult", "Status", "TrainerPool"]
 
 _GRACE_SECONDS = 15.0
-_START_SECONDS = 120.0
+# Three seconds of computing, which trainers that stand back on a busy machine may not get for minutes.
+_START_SECONDS = 600.0
 _FULL_DISK_BYTES = 16 * 1024 * 1024
 
 

@@ -24,7 +24,8 @@ from mlops_debugger.runs.sandbox.view import View, view_of_this_machine
 from mlops_debugger.runs.warm import WarmPool
 from mlops_debugger.runs.workspace import workspace_files
 
-_START_SECONDS = 120.0
+# Three seconds of computing, which trainers that stand back on a busy machine may not get for minutes.
+_START_SECONDS = 600.0
 _GRACE_SECONDS = 15.0
 _PIPE_BYTES = 1 << 20
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from mlops_debugger.runs.sandbox.launch import main; main()"
