@@ -145,7 +145,7 @@ def _equivalence() -> list[str]:
         return ["Not measured yet: `python benchmarks/equivalence.py`."]
     found = json.loads(EQUIVALENCE.read_text("utf-8"))
     lines = [
-        f"Measured {found['measured']} on {found['faults']} faults, each on one scenario, every fix trained for real; the run resumes, so wrong ones may have been tried on fewer scenarios so far. A right "
+        f"Measured {found['measured']} on {found['faults']} faults, each on one scenario, every fix trained for real, and on wrong fixes drawn for all broken runs of the bank (`--bank`). A right "
         "fix counts as accepted when it earns the whole fix row on all three seeds. A wrong one is rejected when it earns less "
         "than half of it; half is what a cure with one needless edit earns.",
         "",
@@ -158,6 +158,12 @@ def _equivalence() -> list[str]:
                     found["wrong"],
                     found["wrong_accepted"],
                     found["wrong_at_half_or_more"],
+                ],
+                [
+                    f"wrong, drawn on {found['drawn_scenarios']} others of the bank",
+                    found["drawn"],
+                    found["drawn_accepted"],
+                    found["drawn_at_half_or_more"],
                 ],
             ],
         ),
