@@ -230,5 +230,7 @@ def test_health_tells_how_the_server_is_doing(bank_path: Path) -> None:
             "version": __version__,
             "worker": {"number": 1, "of": 1},
             "sessions": {"open": 1, "max": 7},
+            "mcp_sessions": {"open": 0},
+            "mcp_episodes": {"open": 0, "max": 7},
             "trials": {"running": 0, "waiting": 0, "slots": 0},
         }

@@ -52,6 +52,7 @@ from mlops_debugger.openenv.app import create_server_app, local_server
 from mlops_debugger.openenv.client import MLOpsClient
 from mlops_debugger.openenv.trials import AsyncTrials
 from mlops_debugger.tools import TOOLS, read_call, reading
+from mlops_debugger.watch import TranscriptLog, Watch, read_episodes
 
 ROOT = Path(__file__).parents[1]
 # What README.md and docs/integrations.md show; `test_pages_show_what_is_tested` holds them to it.
@@ -677,13 +678,17 @@ def test_a_server_that_stops_waits_for_a_trial_in_flight(bank_path: Path, bank: 
     assert step(told[0])["done"] and step(told[0])["score"] == 0.55
 
 
-def test_no_byte_tells_the_answer(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every byte that a client gets from start to end, wrong calls and an accepted wrong answer included."""
+def test_no_byte_tells_the_answer(bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every byte that a client gets from start to end, wrong calls and an accepted wrong answer included.
+
+    The episode is kept meanwhile, and its transcript, which may be handed to whoever played, tells no more.
+    """
     seen, seed = bytearray(), faulty(bank)
     real = bank.get
     monkeypatch.setattr(bank, "get", lambda name: with_canaries(real(name)))
     app: Any = Starlette()
-    mount_mcp(app, bank, max_sessions=1)
+    log = TranscriptLog(tmp_path)
+    mount_mcp(app, bank, max_sessions=1, watch=Watch(log=log))
 
     async def keep(response: httpx.Response) -> None:
         await response.aread()
@@ -712,6 +717,9 @@ def test_no_byte_tells_the_answer(bank: Bank, monkeypatch: pytest.MonkeyPatch) -
         play(lambda: job(url))
     assert len(seen) > 20_000 and b"accepted" in seen
     assert CANARY.encode() not in seen
+    log.close()
+    assert len(list(read_episodes(tmp_path))) == 1
+    assert CANARY not in log.path.read_text("utf-8")
 
 
 # --- beside OpenEnv
@@ -788,7 +796,7 @@ def test_it_can_be_mounted_alone(bank: Bank) -> None:
 def test_playing_over_stdio_needs_neither_openenv_nor_torch() -> None:
     code = (
         "import sys, mlops_debugger.adapters.mcp_server, mlops_debugger.cli\n"
-        "print([name for name in ('openenv', 'torch', 'fastmcp', 'gradio', 'pandas', 'sklearn') if name in sys.modules])"
+        "print([name for name in ('openenv', 'torch', 'prometheus_client', 'fastmcp', 'gradio', 'pandas', 'sklearn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "[]", done.stderr

@@ -17,11 +17,10 @@ import pytest
 from served import start_server
 
 from mlops_debugger.errors import ServingError
-from mlops_debugger.openenv import transcripts
 from mlops_debugger.openenv.app import create_server_app, local_server
 from mlops_debugger.openenv.client import MLOpsClient
 from mlops_debugger.openenv.models import MLOpsAction
-from mlops_debugger.openenv.transcripts import TranscriptLog, read_episodes
+from mlops_debugger.watch import TranscriptLog, read_episodes, transcripts
 
 NO_FAULT = MLOpsAction(action_type="submit_diagnosis", diagnosis="nothing is wrong")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from mlops_debugger.cli._app import BankOption, app, chosen_bank, examples
     epilog=examples(
         "mlops-debugger mcp                              what a chat client starts; it speaks first",
         "mlops-debugger mcp --task hard --split test     what start_episode opens unless the model says otherwise",
+        "mlops-debugger mcp --reveal --transcripts DIR   tell the answer after a diagnosis, keep finished episodes",
     )
 )
 def mcp(
@@ -30,6 +32,8 @@ def mcp(
         ),
     ] = False,
     hide_rows: Annotated[bool, typer.Option(help="Answer a diagnosis by its score alone, without row scores.")] = False,
+    reveal: Annotated[bool, typer.Option(help="Tell the answer, too, once a diagnosis was accepted.")] = False,
+    transcripts: Annotated[Path | None, typer.Option(help="Folder in which every finished episode is kept.")] = None,
 ) -> None:
     """Play in a chat client: an MCP server on standard input and output, started by the client.
 
@@ -44,8 +48,9 @@ def mcp(
     serve_stdio(
         chosen_bank(bank),
         start=Start(check_task(task), check_split(split)),
-        settings=Settings(max_steps=max_steps, show_rows=not hide_rows),
+        settings=Settings(max_steps=max_steps, show_rows=not hide_rows, reveal=reveal),
         trial_workers=trial_workers,
         allow_code=allow_code,
+        transcripts=transcripts,
         tell=lambda text: print(text, file=sys.stderr, flush=True),
     )

@@ -18,6 +18,7 @@ from mlops_debugger.projects import projects
 
 Trainer = Callable[[TrialRequest], TrialResult]
 AsyncTrainer = Callable[[TrialRequest], Awaitable[TrialResult]]
+NO_EPISODE = "expected reset before step or state, found no episode: call reset first"
 _LOG = logging.getLogger(__name__)
 
 
@@ -49,7 +50,7 @@ class _Driver:
         if self._closed:
             raise EpisodeError("the session is closed: open another one")
         if self._episode is None:
-            raise EpisodeError("expected reset before step or state, found no episode: call reset first")
+            raise EpisodeError(NO_EPISODE)
         return self._episode
 
     def state(self) -> MLOpsState:

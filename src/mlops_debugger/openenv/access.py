@@ -24,7 +24,7 @@ from starlette.websockets import WebSocketDisconnect
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from mlops_debugger.openenv.metrics import Reject
+    from mlops_debugger.watch import Reject
 
 HARNESS_HEADER = "X-Harness-Key"
 TOKEN_HEADER = "Authorization"  # noqa: S105 - the name of a header

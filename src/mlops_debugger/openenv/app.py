@@ -37,7 +37,7 @@ from mlops_debugger.openenv.models import MLOpsObservation, MLOpsState, WireActi
 from mlops_debugger.openenv.running import DEFAULT_PORT, local_server, run_app, server_config
 from mlops_debugger.openenv.service import Service
 from mlops_debugger.openenv.status import add_status
-from mlops_debugger.openenv.transcripts import TranscriptLog
+from mlops_debugger.watch import TranscriptLog
 
 __all__ = [
     "DEFAULT_MAX_SESSIONS",
@@ -108,7 +108,7 @@ def create_server_app(
     )
     app.add_exception_handler(DebuggerError, _bad_request)
     app.add_exception_handler(RequestValidationError, bad_request_body)
-    mount_mcp(app, bank, service.trainer, settings, max_sessions=max_sessions)
+    service.hall = mount_mcp(app, bank, service.trainer, settings, max_sessions=max_sessions, watch=service.watch)
     app.router.on_shutdown.append(service.close)
     return app
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import Any, cast
 
@@ -13,23 +12,21 @@ from openenv.core.env_server.types import EnvironmentMetadata
 from mlops_debugger import __version__
 from mlops_debugger.bank import Bank
 from mlops_debugger.contract import MLOpsAction
-from mlops_debugger.environment import TASK_DESCRIPTION, AsyncSession, Episode, Selector
-from mlops_debugger.environment.driver import AsyncTrainer, Settings
-from mlops_debugger.errors import BankError, EpisodeError, ServingError
+from mlops_debugger.environment import TASK_DESCRIPTION, AsyncSession, Selector
+from mlops_debugger.environment.driver import NO_EPISODE, AsyncTrainer, Settings
+from mlops_debugger.errors import EpisodeError
 from mlops_debugger.openenv.access import connection_is_trusted
 from mlops_debugger.openenv.banktasks import BankTasks, split_and_task
 from mlops_debugger.openenv.drawing import draw
-from mlops_debugger.openenv.metrics import INVALID
 from mlops_debugger.openenv.models import MLOpsObservation, MLOpsState, SentObservation, WireAction
 from mlops_debugger.openenv.rubric import DiagnosisRubric
 from mlops_debugger.openenv.service import Service
 from mlops_debugger.openenv.suggestions import suggest
 from mlops_debugger.openenv.trail import Step, Trail
-from mlops_debugger.openenv.transcripts import Recording
+from mlops_debugger.watch import WatchedEpisode
 
 ENVIRONMENT_NAME = "mlops_pipeline_debugger"
 MAX_EPISODE_ID = 255
-_LOG = logging.getLogger(__name__)
 
 
 class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLOpsState]):
@@ -65,11 +62,10 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
         self._service = service or Service(trainer)
         tell = MLOpsObservation.owning if service is None else SentObservation.sharing
         self._session = AsyncSession(bank, self._service.trainer, self._settings, tell=tell)
-        self._recording: Recording | None = None
-        self._played = False
-        self._selector = Selector(bank)
+        self._watch = self._service.watch.session("reset for another one")
         # Not the last observation: kept until the next step it would be freed when it is in no cache any more.
-        self._episode: Episode | None = None
+        self._watched: WatchedEpisode | None = None
+        self._selector = Selector(bank)
         self._drawn, self._trail = drawn, Trail()
         self._closed = False
         self._service.opened()
@@ -93,17 +89,11 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
         try:
             told = await self._open(seed, episode_id, task_id, split, index, controls)
         except EpisodeError:
-            self._service.metrics.rejected("bad_reset")
+            self._watch.counts.rejected("bad_reset")
             raise
-        self._episode = self._session.episode
         self._rubric.reset()
         self._trail = []
-        if not self._played:
-            self._played = True
-            self._service.metrics.sessions.inc()
-        if self._service.log is not None:
-            state = self._session.state()
-            self._recording = Recording(told, str(state.episode_id), state.seed)
+        self._watched = self._watch.opened(self._session, told)
         return told
 
     async def _open(
@@ -122,16 +112,10 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
         if episode_id is not None and not _is_episode_id(episode_id):
             raise EpisodeError(f"expected episode_id to be text of 1 to {MAX_EPISODE_ID} characters: choose another")
         name, task = split_and_task(split, task_id)
-        try:
-            told = await self._session.reset(
-                seed=seed, task_id=task, split=name, index=index, controls=controls, episode_id=episode_id
-            )
-            return cast(MLOpsObservation, told)
-        except BankError as error:
-            # Its words name files of this machine and a scenario: they are the operator's to read.
-            _LOG.error("a scenario could not be read: %s", error)
-            self._service.metrics.troubled("bank")
-            raise EpisodeError("expected a readable bank, found a damaged one: the operator's log says more") from None
+        reset = self._session.reset(
+            seed=seed, task_id=task, split=name, index=index, controls=controls, episode_id=episode_id
+        )
+        return cast(MLOpsObservation, await self._watch.opening(reset))
 
     async def step_async(self, action: MLOpsAction, timeout_s: float | None = None, **_: object) -> MLOpsObservation:
         """Carry an action out; a fix trial is awaited. Whatever goes wrong with it is told in the observation.
@@ -140,56 +124,30 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
         promised to, so a harness must not go on as if it had been.
         """
         started = time.perf_counter()
-        metrics, recording, trail = self._service.metrics, self._recording, self._trail
+        # Kept by hand: a reset while a trial is awaited opens another one.
+        watched, trail = self._watched, self._trail
         try:
-            if self._closed:
-                raise EpisodeError(self._closed_words())
+            if self._closed or watched is None:
+                raise EpisodeError(self._closed_words() if self._closed else NO_EPISODE)
             problem = action.problem if isinstance(action, WireAction) else None
-            # Kept by hand: a reset while a trial is awaited opens another one.
-            episode = self._session.episode
             if problem is None:
                 told = cast(MLOpsObservation, await self._session.step(action))
             else:
                 told = cast(MLOpsObservation, self._session.reject(problem))
-                metrics.rejected("invalid_action")
         except EpisodeError as error:
-            metrics.rejected("nothing_to_step")
+            self._watch.counts.rejected("nothing_to_step")
             return self._refusal(str(error))
         if trail is self._trail:  # else a reset came while the trial ran, and this is the last episode's answer
             if self._drawn:
                 trail.append(Step(told.step_count, action, told.last_action_result))
             if told.done:
                 self._rubric(action, told)
-        if recording is not None:
-            recording.add(action if problem is None else problem, told)
+        given = action if problem is None else problem
         if told.done:
-            await self._end(episode, recording)
-        elif told.last_action_result.get("accepted") is False:
-            metrics.rejected("incomplete_diagnosis")
-        metrics.stepped(INVALID if problem is not None else action.action_type, time.perf_counter() - started)
+            await watched.ended(given, told, started)
+        else:
+            watched.answered(given, told, started)
         return told
-
-    async def _end(self, episode: Episode, recording: Recording | None) -> None:
-        """Count a finished episode and keep its transcript."""
-        grade, service = episode.grade, self._service
-        service.metrics.ended(diagnosed=grade is not None)
-        if recording is None or service.log is None:
-            return
-        record = (
-            recording.finish(0.0, {}, ())
-            if grade is None
-            else recording.finish(grade.score, dict(grade.rows), grade.unscored)
-        )
-        try:
-            with service.answering():
-                await service.log.add(record)
-        except ServingError as error:
-            _LOG.error("a transcript was lost: %s", error)
-            service.metrics.troubled("transcripts")
-            raise EpisodeError(
-                "the episode is over, but its transcript could not be kept, so it does not count: "
-                "the operator's log says more; reset for another one"
-            ) from None
 
     def reset(self, seed: int | None = None, episode_id: str | None = None, **options: Any) -> MLOpsObservation:
         """`reset_async` for callers without an event loop."""
@@ -202,7 +160,7 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
     @property
     def state(self) -> MLOpsState:
         """The state; its answer is sealed unless the connection presented the harness key."""
-        if self._episode is None or self._closed:
+        if self._watched is None or self._closed:
             return MLOpsState.empty(self._settings.max_steps).sealed()
         state = MLOpsState.of(self._session.state())
         return state if connection_is_trusted() else state.sealed()
@@ -239,8 +197,8 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
         """Nothing to step: before reset, after the end, or in a closed session. It is over for the caller: done."""
         answer: dict[str, Any] = {"error": error, "closed": True} if self._closed else {"error": error}
         told = {"last_action_result": answer, "messages": [error], "done": True, "reward": 0.0}
-        if self._episode is not None:
-            last = cast(MLOpsObservation, self._episode.observation())
+        if self._watched is not None:
+            last = cast(MLOpsObservation, self._watched.episode.observation())
             return last.model_copy(update={**told, "metadata": {}})
         return MLOpsObservation(
             task_id="",

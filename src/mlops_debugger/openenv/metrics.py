@@ -4,6 +4,9 @@ No label says anything of a scenario: not its project, fault, tier, split, score
 chose. Label values come from fixed lists, so that their number is bounded and nobody learns from `/metrics` what
 somebody else plays.
 
+Sessions of OpenEnv and of MCP share all counts of what is done in them, since the same environment answers both; what
+is open at a time has gauges for each, because each has a limit of its own.
+
 With several workers the counts of all are added up (`PROMETHEUS_MULTIPROC_DIR`, which `workers` sets for its
 processes, is Prometheus' own name for that): whichever worker answers, the answer is the server's.
 """
@@ -22,22 +25,23 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from mlops_debugger.contract import ACTION_TYPES
+from mlops_debugger.watch import INVALID, Reject, Trouble
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-INVALID = "invalid"
-Reject = Literal["invalid_action", "incomplete_diagnosis", "nothing_to_step", "bad_reset", "unauthorized", "capacity"]
 REJECTS: tuple[Reject, ...] = (
     "invalid_action", "incomplete_diagnosis", "nothing_to_step", "bad_reset", "unauthorized", "capacity",
 )  # fmt: skip
-Trouble = Literal["trial", "bank", "transcripts"]
 TROUBLES: tuple[Trouble, ...] = ("trial", "bank", "transcripts")
 Outcome = Literal["completed", "refused", "infrastructure", "cancelled"]
 OUTCOMES: tuple[Outcome, ...] = ("completed", "refused", "infrastructure", "cancelled")
 _STEP_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
 _DIAGNOSIS_SECONDS = (0.001, 0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _PREFIX = "mlops_debugger_"
-_STEPS = ("steps", "Steps, by action type")
-_QUERIES = ("step_seconds", "Seconds to answer a step other than a diagnosis")
+_STEPS = ("steps", "Steps of OpenEnv and of MCP, by action type")
+_QUERIES = (
+    "step_seconds",
+    "Seconds in which the environment answered a step other than a diagnosis, of OpenEnv and of MCP",
+)
 
 
 class _SharedSteps:
@@ -104,18 +108,24 @@ class Metrics:
         def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
             return Histogram(_PREFIX + name, text, buckets=buckets, registry=registry)
 
-        self.sessions_open = gauge("sessions_open", "Sessions that are connected")
-        self.sessions = counter("sessions", "Sessions that opened at least one episode")
-        self.episodes = counter("episodes", "Episodes that ended, by how: with a diagnosis, or out of steps", "end")
+        self.sessions_open = gauge("sessions_open", "Sessions of OpenEnv that are connected")
+        self.sessions = counter("sessions", "Sessions that opened at least one episode, of OpenEnv and of MCP")
+        self.episodes = counter(
+            "episodes", "Episodes that ended, of OpenEnv and of MCP, by how: with a diagnosis, or out of steps", "end"
+        )
+        self.mcp_sessions_open = gauge("mcp_sessions_open", "Sessions of MCP that are connected, playing or not")
+        self.mcp_episodes_open = gauge("mcp_episodes_open", "Episodes that are being played over MCP")
         self.trials_running = gauge("trials_running", "Fix trials that are being run")
         self.trials_waiting = gauge("trials_waiting", "Fix trials that wait for a trainer")
         self.trial_seconds = histogram(
             "trial_seconds", "Seconds from a diagnosis to the end of its trial, waiting included", _DIAGNOSIS_SECONDS
         )
         self._diagnosis_seconds = histogram(
-            "diagnosis_seconds", "Seconds to answer a diagnosis, the trial of its fix included", _DIAGNOSIS_SECONDS
+            "diagnosis_seconds",
+            "Seconds in which the environment answered a diagnosis, its trial included, of OpenEnv and of MCP",
+            _DIAGNOSIS_SECONDS,
         )
-        rejects = counter("rejects", "What was turned away, by reason", "reason")
+        rejects = counter("rejects", "What was turned away, of OpenEnv and of MCP, by reason", "reason")
         troubles = counter("infrastructure_errors", "Failures that are the server's own, by what failed", "kind")
         trials = counter("trials", "Fix trials, by how they ended", "outcome")
         self._steps = (_SharedSteps if os.environ.get(MULTIPROCESS_VARIABLE) else _PlainSteps)(registry)
@@ -123,6 +133,15 @@ class Metrics:
         self._troubles = {kind: troubles.labels(kind) for kind in TROUBLES}
         self._trials = {outcome: trials.labels(outcome) for outcome in OUTCOMES}
         self._ends = {True: self.episodes.labels("diagnosis"), False: self.episodes.labels("out_of_steps")}
+
+    def began(self) -> None:
+        """A session opened its first episode."""
+        self.sessions.inc()
+
+    def seated(self, sessions: int, playing: int) -> None:
+        """So many MCP sessions are connected now, and so many of them play an episode."""
+        self.mcp_sessions_open.set(sessions)
+        self.mcp_episodes_open.set(playing)
 
     def stepped(self, action_type: str, seconds: float) -> None:
         """A step was answered."""

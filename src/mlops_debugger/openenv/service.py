@@ -7,14 +7,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_debugger import __version__
 from mlops_debugger.environment.driver import AsyncTrainer
 from mlops_debugger.errors import PoolError, RunError
 from mlops_debugger.grading import TrialRequest, TrialResult
 from mlops_debugger.openenv.metrics import Metrics, Outcome
-from mlops_debugger.openenv.transcripts import TranscriptLog
+from mlops_debugger.watch import TranscriptLog, Watch
+
+if TYPE_CHECKING:
+    from mlops_debugger.adapters.mcp_server import Hall
 
 _POLL_S = 0.05
 _LAST_WORDS_S = 2.0
@@ -23,7 +26,8 @@ _LAST_WORDS_S = 2.0
 class Service:
     """Shared by all sessions of a process. `trainer` carries out trials (None: there is none here).
 
-    `worker` is (number, how many): which of the server's processes this is. `log` takes finished episodes.
+    `worker` is (number, how many): which of the server's processes this is. `log` takes finished episodes. `watch` is
+    for sessions of any protocol; those of MCP sit in `hall`, where there is one.
     """
 
     def __init__(
@@ -37,6 +41,8 @@ class Service:
     ) -> None:
         self.metrics = Metrics()
         self.log = log
+        self.watch = Watch(self.metrics, log, self.answering)
+        self.hall: Hall | None = None
         self.max_sessions, self.idle_timeout_s = max_sessions, idle_timeout_s
         self._trainer = trainer
         self._worker = worker
@@ -54,6 +60,7 @@ class Service:
 
     @property
     def sessions_open(self) -> int:
+        """Of OpenEnv; those of MCP have a limit of their own, and are not counted here."""
         return self._open
 
     @property
@@ -146,11 +153,14 @@ class Service:
         running, waiting = self._trials()
         number, workers = self._worker
         broken = self.log is not None and self.log.broken is not None
+        hall = self.hall
         return {
             "status": "draining" if self._draining else "degraded" if broken else "healthy",
             "version": __version__,
             "worker": {"number": number, "of": workers},
             "sessions": {"open": self._open, "max": self.max_sessions},
+            "mcp_sessions": {"open": hall.sessions if hall else 0},
+            "mcp_episodes": {"open": hall.playing if hall else 0, "max": hall.capacity if hall else 0},
             "trials": {"running": running, "waiting": waiting, "slots": self.trial_slots or 0},
         }
 

@@ -15,8 +15,8 @@ from mlops_debugger.errors import EpisodeError
 from mlops_debugger.openenv.app import DEFAULT_MAX_SESSIONS, SESSION_TIMEOUT_S, create_server_app
 from mlops_debugger.openenv.keys import HARNESS_KEY_VARIABLE, TOKEN_VARIABLE, read_secret
 from mlops_debugger.openenv.running import DEFAULT_GRACE_S, DEFAULT_PORT, allow_open_files, run_app
-from mlops_debugger.openenv.transcripts import TranscriptLog
 from mlops_debugger.openenv.trials import TRIAL_NICE, AsyncTrials
+from mlops_debugger.watch import TranscriptLog
 
 
 @dataclass(frozen=True)

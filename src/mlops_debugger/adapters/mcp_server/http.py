@@ -26,6 +26,7 @@ from mlops_debugger.adapters.mcp_server.seats import Hall, Start
 from mlops_debugger.adapters.mcp_server.server import create_mcp_server
 from mlops_debugger.bank import Bank
 from mlops_debugger.environment.driver import AsyncTrainer, Settings
+from mlops_debugger.watch import Watch
 
 PATH = "/mcp"
 IDLE_S = 3600.0
@@ -47,13 +48,15 @@ def mount_mcp(
     max_sessions: int,
     idle_s: float = IDLE_S,
     start: Start | None = None,
+    watch: Watch | None = None,
 ) -> Hall:
     """Serve MCP at `PATH` of `app`, beside what is there. Returns the hall, in which the running episodes sit.
 
     At most `max_sessions` episodes run at once; another start_episode is refused in words. An episode without a call
-    for `idle_s` seconds is ended, an MCP session after twice that. Sessions live as long as the app's lifespan.
+    for `idle_s` seconds is ended, an MCP session after twice that. Sessions live as long as the app's lifespan. `watch`
+    counts what they do and keeps finished episodes; it is shared with whatever else the app serves.
     """
-    hall = Hall(bank, trainer, settings, capacity=max_sessions, idle_s=idle_s)
+    hall = Hall(bank, trainer, settings, capacity=max_sessions, idle_s=idle_s, watch=watch)
     route = _McpRoute(hall, start)
     # First of all routes, since OpenEnv's at the same path would take every POST.
     app.router.routes.insert(0, route)

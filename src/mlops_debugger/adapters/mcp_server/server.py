@@ -162,7 +162,7 @@ async def _start(seat: Seat, arguments: Mapping[str, Any], start: Start) -> MLOp
     known = ("seed", "task", "split", "index")
     for name in arguments:
         if name not in known:
-            raise EpisodeError(f"{START} has no argument {name!r:.80}: it has {', '.join(known)}")
+            raise seat.refused("bad_reset", f"{START} has no argument {name!r:.80}: it has {', '.join(known)}")
     return await seat.start(
         seed=arguments.get("seed"),
         task=arguments.get("task") or start.task,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
@@ -17,6 +17,7 @@ from mlops_debugger.adapters.mcp_server.server import create_mcp_server
 from mlops_debugger.bank import Bank, starter_bank_path
 from mlops_debugger.environment.driver import Settings
 from mlops_debugger.grading import TrialRequest, TrialResult, Trials
+from mlops_debugger.watch import TranscriptLog, Watch
 
 # The client is the only one and may leave its episode for a night: it ends when the client does.
 _IDLE_S = float("inf")
@@ -29,18 +30,22 @@ def serve_stdio(
     settings: Settings | None = None,
     trial_workers: int = 1,
     allow_code: bool = False,
+    transcripts: Path | None = None,
     tell: Callable[[str], object],
 ) -> None:
-    """Serve the client on standard input and output until it closes its end; raises `BankError`.
+    """Serve the client on standard input and output until it closes its end.
 
-    Fixes are graded as by `openenv.app.serve`. `tell` is told what becomes of them, and must not write to standard
-    output; nothing else can, while this runs: whatever does lands on standard error.
+    Fixes are graded as by `openenv.serving.serve`; `transcripts` is a folder that keeps finished episodes as there.
+    `tell` is told what becomes of fixes, and must not write to standard output; nothing else can, while this runs:
+    whatever does lands on standard error. Raises `BankError`, and `ServingError` for a folder that cannot be used.
     """
-    bank = Bank(bank_path or starter_bank_path())
-    with _streams() as (incoming, outgoing), Trials(workers=trial_workers, allow_code=allow_code) as trials:
+    with ExitStack() as held:
+        bank = held.enter_context(closing(Bank(bank_path or starter_bank_path())))
+        log = held.enter_context(closing(TranscriptLog(transcripts))) if transcripts else None
+        incoming, outgoing = held.enter_context(_streams())
+        trials = held.enter_context(Trials(workers=trial_workers, allow_code=allow_code))
         tell(trials.policy)
-        anyio.run(_serve, bank, trials, trial_workers, settings, start, incoming, outgoing)
-    bank.close()
+        anyio.run(_serve, bank, trials, trial_workers, settings, start, log, incoming, outgoing)
 
 
 async def _serve(
@@ -49,6 +54,7 @@ async def _serve(
     workers: int,
     settings: Settings | None,
     start: Start | None,
+    log: TranscriptLog | None,
     incoming: TextIO,
     outgoing: TextIO,
 ) -> None:
@@ -58,7 +64,8 @@ async def _serve(
         # A client that leaves does not wait for its last trial.
         return await anyio.to_thread.run_sync(trials.run, request, abandon_on_cancel=True, limiter=places)
 
-    server = create_mcp_server(Hall(bank, train, settings, capacity=1, idle_s=_IDLE_S), start)
+    hall = Hall(bank, train, settings, capacity=1, idle_s=_IDLE_S, watch=Watch(log=log))
+    server = create_mcp_server(hall, start)
     async with stdio_server(anyio.wrap_file(incoming), anyio.wrap_file(outgoing)) as (reading, writing):
         await server.run(reading, writing, server.create_initialization_options())
 

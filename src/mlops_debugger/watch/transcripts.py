@@ -1,6 +1,6 @@
-"""Finished episodes, kept durably: `serve --transcripts DIR`.
+"""Finished episodes, kept durably: `serve --transcripts DIR`, `mcp --transcripts DIR`.
 
-Every worker process appends to a file of its own, `episodes-START-PID.jsonl` (START in UTC; the folder may hold those
+Every process appends to a file of its own, `episodes-START-PID.jsonl` (START in UTC; the folder may hold those
 of many servers). A line is one finished episode (`EpisodeRecord`) as JSON: what the client saw, and the score.
 
     {"format": 1, "episode_id": "...", "finished_at": "2026-01-31T12:00:00.000+00:00", "seconds": 3.1,
