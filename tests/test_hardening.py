@@ -395,7 +395,7 @@ def test_a_clock_set_forward_ends_no_session(tmp_path: Path, monkeypatch: pytest
     """The positive control is OpenEnv's own clock: set forward by a day, it ends a session that was just used."""
     monkeypatch.setattr(frames.http_server, "time", time)
     if not steady:
-        monkeypatch.setattr(app_module, "use_steady_time", lambda: None)
+        monkeypatch.setattr(app_module, "prepare_openenv", lambda: None)
     path = tmp_path / "bank.sqlite"
     BankWriter(path).write([scenario()], {})
     with local_server(create_server_app(path, idle_timeout_s=20.0)) as address, joined(address) as session:
@@ -414,6 +414,19 @@ def test_steady_time_is_unix_time_that_nobody_sets(monkeypatch: pytest.MonkeyPat
     before = clock.time()
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert 0 <= clock.time() - before < 5
+
+
+def test_openenv_notes_a_session_as_before() -> None:
+    frames.prepare_openenv()
+    openenv_s = frames.SessionInfo
+    assert frames.http_server.SessionInfo is not openenv_s
+    given = {"session_id": "a", "created_at": 1.0, "last_activity_at": 1.0, "environment_type": "b"}
+    noted, plain = frames.http_server.SessionInfo(**given), openenv_s(**given)
+    for info in (noted, plain):
+        info.last_activity_at = 2.0
+        info.step_count += 1
+    assert noted.model_dump() == plain.model_dump() == {**given, "last_activity_at": 2.0, "step_count": 1}
+    assert type(noted).model_fields.keys() == openenv_s.model_fields.keys()
 
 
 # --- bounds

@@ -148,7 +148,7 @@ class Session(_Driver):
         """Carry an action out, the trial of a fix included. Raises `EpisodeError` when there is nothing to step."""
         episode = self.episode
         outcome = episode.step(action)
-        if isinstance(outcome, MLOpsObservation):
+        if not isinstance(outcome, TrialRequest):
             return outcome
         if self._trainer is None:
             return episode.resume(None)
@@ -206,7 +206,7 @@ class AsyncSession(_Driver):
         """Carry an action out, as `Session.step` does. The episode is kept by hand: a reset meanwhile opens another."""
         episode = self.episode
         outcome = episode.step(action)
-        if isinstance(outcome, MLOpsObservation):
+        if not isinstance(outcome, TrialRequest):
             return outcome
         if self._trainer is None:
             return episode.resume(None)

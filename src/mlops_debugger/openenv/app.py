@@ -32,7 +32,7 @@ from mlops_debugger.errors import DebuggerError
 from mlops_debugger.openenv import web_page_wanted
 from mlops_debugger.openenv.access import AccessMiddleware
 from mlops_debugger.openenv.environment import ENVIRONMENT_NAME, MLOpsEnvironment
-from mlops_debugger.openenv.frames import FrameMiddleware, bad_request_body, use_steady_time
+from mlops_debugger.openenv.frames import FrameMiddleware, bad_request_body, prepare_openenv
 from mlops_debugger.openenv.models import MLOpsObservation, MLOpsState, WireAction
 from mlops_debugger.openenv.running import DEFAULT_PORT, local_server, run_app, server_config
 from mlops_debugger.openenv.service import Service
@@ -78,7 +78,7 @@ def create_server_app(
     when it is not given.
     """
     bank = Bank(bank_path)
-    use_steady_time()
+    prepare_openenv()
     service = Service(trainer, max_sessions=max_sessions, idle_timeout_s=idle_timeout_s, log=log, worker=worker)
     # A partial, not a function: OpenEnv reads the class behind it. Its name is what errors call it.
     open_environment = partial(MLOpsEnvironment, bank, None, settings, service=service, drawn=False)
