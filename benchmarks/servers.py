@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 MAX_SESSIONS = 1024
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -49,9 +48,11 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def cpu_seconds(self) -> float:
-        """User and system time that the process and its threads have used; ticks of 10 ms."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        """User and system time that the process has used, those of its threads that ended included.
+
+        By its CPU clock, whose number Linux makes of the process id (clock_getcpuclockid(3)): /proc counts in 10 ms.
+        """
+        return time.clock_gettime((~self.pid << 3) | 2)
 
     def resident_bytes(self) -> int:
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE

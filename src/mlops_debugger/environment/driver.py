@@ -206,12 +206,14 @@ class AsyncSession(_Driver):
         """Carry an action out, as `Session.step` does. The episode is kept by hand: a reset meanwhile opens another."""
         episode = self.episode
         outcome = episode.step(action)
-        if not isinstance(outcome, TrialRequest):
-            return outcome
+        return await self.finish(episode, outcome) if isinstance(outcome, TrialRequest) else outcome
+
+    async def finish(self, episode: Episode, request: TrialRequest) -> MLOpsObservation:
+        """The end of a step of `episode` that asked for a trial: waits for it."""
         if self._trainer is None:
             return episode.resume(None)
         try:
-            result = await self._trainer(outcome)
+            result = await self._trainer(request)
         except RunError as error:
             _LOG.warning("the trial of episode %s could not be carried out: %s", episode.state().episode_id, error)
             return episode.resume(None)

@@ -15,6 +15,7 @@ from mlops_debugger.contract import MLOpsAction
 from mlops_debugger.environment import TASK_DESCRIPTION, AsyncSession, Selector
 from mlops_debugger.environment.driver import NO_EPISODE, AsyncTrainer, Settings
 from mlops_debugger.errors import EpisodeError
+from mlops_debugger.grading import TrialRequest
 from mlops_debugger.openenv.access import connection_is_trusted
 from mlops_debugger.openenv.banktasks import BankTasks, split_and_task
 from mlops_debugger.openenv.drawing import draw
@@ -130,13 +131,14 @@ class MLOpsEnvironment(BankTasks, Environment[MLOpsAction, MLOpsObservation, MLO
             if self._closed or watched is None:
                 raise EpisodeError(self._closed_words() if self._closed else NO_EPISODE)
             problem = action.problem if isinstance(action, WireAction) else None
-            if problem is None:
-                told = cast(MLOpsObservation, await self._session.step(action))
-            else:
-                told = cast(MLOpsObservation, self._session.reject(problem))
+            episode = watched.episode
+            outcome = episode.step(action) if problem is None else episode.reject(problem)
+            if isinstance(outcome, TrialRequest):
+                outcome = await self._session.finish(episode, outcome)
         except EpisodeError as error:
             self._watch.counts.rejected("nothing_to_step")
             return self._refusal(str(error))
+        told = cast(MLOpsObservation, outcome)
         if trail is self._trail:  # else a reset came while the trial ran, and this is the last episode's answer
             if self._drawn:
                 trail.append(Step(told.step_count, action, told.last_action_result))
