@@ -81,6 +81,7 @@ def test_crashed_and_not_finite_each_decide_alone() -> None:
         ({"epochs": 0}, ["0 epochs, its twin has 10"]),
         ({"parameters": 201}, ["201 parameters, its twin has 100"]),
         ({"parameters": -1}, ["-1 parameters, its twin has 100"]),
+        ({"parameters": 0}, ["0 parameters, its twin has 100"]),
     ],
 )  # fmt: skip
 def test_a_guard_says_what_it_found(changed: dict[str, object], words: list[str]) -> None:
