@@ -123,7 +123,9 @@ class WireAction(MLOpsAction):
     def model_validate(cls, obj: Any, **_: Any) -> WireAction:
         """Read an action of any shape; never raises `ValidationError`."""
         try:
-            return super().model_validate(obj)
+            # What `super().model_validate` does, without looking at seven options first.
+            action: WireAction = cls.__pydantic_validator__.validate_python(obj)
+            return action
         except ValidationError as error:
             # Where only OpenEnv's own field can differ, reading it again by the contract would be told the same.
             read = problems_of(error) if isinstance(obj, dict) and "metadata" not in obj else read_action(obj)

@@ -119,7 +119,7 @@ class WatchedEpisode:
             counts.rejected("invalid_action")
         else:
             kind = given.action_type
-            if told.last_action_result.get("accepted") is False:
+            if kind == "submit_diagnosis" and told.last_action_result.get("accepted") is False:
                 counts.rejected("incomplete_diagnosis")
         counts.stepped(kind, time.perf_counter() - started)
 
