@@ -50,7 +50,7 @@ ITEMS = (
     Item(
         "d.1", "The grader is right", "gold passes, no-op and wrong fixes fail, on sampled scenarios of the bank",
         ("test_agents.py::test_oracle_scores_one_on_sampled_scenarios", "test_equivalence.py::test_a_sample_is_ruled_as_it_should_be"),
-        "the oracle played every scenario of the bank once (LOG.md); tests sample",
+        "the oracle played every scenario of the bank once, and two wrong fixes of every broken run were tried (LOG.md); tests sample",
     ),
     Item(
         "d.2", "The grader is tested through", "unit tests of every row, guard and bar",
