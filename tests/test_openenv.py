@@ -208,7 +208,7 @@ def test_what_a_caller_in_this_process_does_to_an_observation_stays_there(bank: 
         mine = environment.reset(seed=3) if action is None else environment.step(action)
         sent = served.reset(seed=3) if action is None else served.step(action)
         assert mine.model_dump_json() == sent.model_dump_json()
-        for dropped in (None, {"reward", "done"}, {"available_artifacts"}):
+        for dropped in (None, {"reward", "done"}, {"available_artifacts"}, {"no_such_field"}):
             assert json.dumps(mine.model_dump(exclude=dropped)) == json.dumps(sent.model_dump(exclude=dropped))
         spoil(mine)
     assert sent.last_action_result["verdict"] and sent.artifacts_read == ["config.yaml"]

@@ -60,7 +60,7 @@ class SentObservation(MLOpsObservation):
             return super().model_dump(exclude=exclude, **options)
         told = vars(self).copy()
         for name in exclude:
-            del told[name]
+            told.pop(name, None)
         if "available_artifacts" in told:
             told["available_artifacts"] = [meta.__dict__ for meta in self.available_artifacts]
         return told

@@ -12,7 +12,7 @@ from mlops_debugger.grading.apart import TrialsApart
 
 TRIAL_NICE = 10
 """How far trainers stand back. With more trials than processors the median step of other sessions takes 6.6 times as
-long where they do not, and 1.6 times where they do; the trials themselves take a tenth longer at most."""
+long where they do not, and 1.6 times where they do; the trials themselves take up to a sixth longer."""
 
 
 class AsyncTrials:

@@ -8,6 +8,9 @@ import select
 import time
 from typing import Literal, Self
 
+START_SECONDS = 600.0
+"""For a worker to start, by the clock. It takes three seconds of computing, which workers that stand back on a busy
+machine may not get for minutes."""
 PATIENCE = 10.0
 """Wall time at most, in multiples of the allowance: a machine busier than that cannot judge."""
 STARVED = "the machine was too busy for a run: it hardly got a processor"

@@ -20,6 +20,7 @@ from typing import Any
 
 from mlops_debugger.errors import PoolError
 from mlops_debugger.projects import Data
+from mlops_debugger.runs.allowance import START_SECONDS
 from mlops_debugger.runs.records import MAX_RECORD_BYTES
 from mlops_debugger.runs.results import MAX_TEXT_BYTES, PINS, TEXTS, Limits, RunResult, Status, assemble
 from mlops_debugger.runs.warm import WarmPool
@@ -28,8 +29,6 @@ from mlops_debugger.runs.workspace import write_files, write_workspace
 __all__ = ["PINS", "Limits", "RunResult", "Status", "TrainerPool"]
 
 _GRACE_SECONDS = 15.0
-# Three seconds of computing, which trainers that stand back on a busy machine may not get for minutes.
-_START_SECONDS = 600.0
 _FULL_DISK_BYTES = 16 * 1024 * 1024
 
 
@@ -45,7 +44,7 @@ class _Worker:
             text=True,
             start_new_session=True,
         )
-        self._receive(_START_SECONDS)
+        self._receive(START_SECONDS)
 
     def ask(self, request: Mapping[str, object], seconds: float) -> dict[str, Any]:
         stdin = self.process.stdin

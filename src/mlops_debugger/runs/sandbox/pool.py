@@ -16,6 +16,7 @@ from typing import Any
 
 from mlops_debugger.errors import PoolError, SandboxError
 from mlops_debugger.projects import Data
+from mlops_debugger.runs.allowance import START_SECONDS
 from mlops_debugger.runs.results import PINS, Limits, RunResult, assemble
 from mlops_debugger.runs.sandbox import wire
 from mlops_debugger.runs.sandbox.keeper import RECORDS, TEXTS
@@ -24,8 +25,6 @@ from mlops_debugger.runs.sandbox.view import View, view_of_this_machine
 from mlops_debugger.runs.warm import WarmPool
 from mlops_debugger.runs.workspace import workspace_files
 
-# Three seconds of computing, which trainers that stand back on a busy machine may not get for minutes.
-_START_SECONDS = 600.0
 _GRACE_SECONDS = 15.0
 _PIPE_BYTES = 1 << 20
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from mlops_debugger.runs.sandbox.launch import main; main()"
@@ -94,7 +93,7 @@ class Keeper:
                 fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         plan = Plan(view or view_of_this_machine(), host_ids(self._slot), libraries, extra_calls)
         try:
-            self._ask(plan.plain(), {}, _START_SECONDS, ("ready",))
+            self._ask(plan.plain(), {}, START_SECONDS, ("ready",))
         except BaseException:
             self.kill()
             self.close()
