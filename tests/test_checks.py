@@ -5,6 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import pickle
+import subprocess
+import sys
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,7 +22,9 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import f1_score
 
 from mlops_debugger.checks import Finding, RunView, _bands, checks
+from mlops_debugger.checks._kept import kept
 from mlops_debugger.contract import SANITY_CHECKS
+from mlops_debugger.forge.unit import look
 
 Array = NDArray[np.float64]
 Arrays = dict[str, Array]
@@ -284,6 +290,50 @@ def test_nothing_to_look_at_is_not_applicable(name: str) -> None:
 @pytest.mark.parametrize("name", SANITY_CHECKS)
 def test_findings_repeat(name: str) -> None:
     assert finding(name, tabular(3)) == finding(name, tabular(3))
+
+
+def test_what_is_kept_is_kept_by_contents() -> None:
+    asked: list[str] = []
+
+    @kept
+    def total(word: str, rows: Array, others: tuple[Array, ...]) -> float:
+        asked.append(word)
+        if not rows.size:
+            raise ValueError("nothing to add up")
+        return float(rows.sum() + sum(part.sum() for part in others))
+
+    rows = np.arange(6.0).reshape(2, 3)
+    assert total("a", rows, (rows,)) == total("a", rows.copy(), (rows.copy(order="F"),)) == 30.0
+    assert asked == ["a"]
+    changed = rows.copy()
+    changed[1, 2] = np.nextafter(5.0, 6.0)
+    for unlike in (changed, rows.T, rows.reshape(-1), rows.astype(np.float32), -rows, rows[:, ::-1]):
+        total("a", unlike, (rows,))
+        total("a", rows, (unlike,))
+    assert len(asked) == 13
+    for _ in range(2):
+        with pytest.raises(ValueError, match="nothing"):
+            total("a", np.empty(0), ())
+    assert len(asked) == 15
+    held = weakref.ref(big := np.ones(1000))
+    total("b", big, ())
+    del big
+    assert held() is None, "what is kept must not hold the arrays"
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_what_is_kept_of_a_twin_changes_no_finding(kind: str) -> None:
+    view = RUNS[kind]()
+    bent = dict(view.arrays)
+    bent["test.features"] = bent["test.features"][::-1].copy()
+    twin = RunView(view.artifacts, bent, view.meta)
+    code = "import json, pickle, sys; from mlops_debugger.forge.unit import look;"
+    code += "from mlops_debugger.checks import RunView;"
+    code += "print(json.dumps(look(RunView(*pickle.load(sys.stdin.buffer)))))"
+    told = pickle.dumps((dict(twin.artifacts), bent, dict(twin.meta)))
+    alone = subprocess.run([sys.executable, "-c", code], input=told, stdout=subprocess.PIPE, check=True).stdout
+    look(view)
+    assert json.dumps(look(twin)) == alone.decode().strip()
 
 
 def test_every_statistic_has_a_floor() -> None:

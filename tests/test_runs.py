@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from mlops_debugger.edits import CODE, CONFIG
 from mlops_debugger.errors import PoolError, RecordError
 from mlops_debugger.forge.plant import plant, variation_of
 from mlops_debugger.projects import projects
+from mlops_debugger.runs import workspace
 from mlops_debugger.runs.measure import harm, measure, with_live
 from mlops_debugger.runs.pool import Limits, RunResult, TrainerPool
 from mlops_debugger.runs.records import read_record
@@ -99,6 +101,26 @@ def test_a_crash_is_a_result_with_a_real_log(pool: TrainerPool) -> None:
     assert str(pool.root) not in result.outputs["train.log"]
     figures = measure(item, item.generate(5, variation_of(item, 5).data), result)
     assert harm(figures, figures) == 1.0
+
+
+def test_compiled_sources_change_nothing(pool: TrainerPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = projects()["loan_outcomes"]
+    sources = render(item, variation_of(item, 5))
+    broken = {
+        CONFIG: sources[CONFIG].replace("label: outcome", "label: outcome_next_year"),
+        CODE: sources[CODE] + "\nthis is no Python\n",
+    }
+    folder = re.compile(re.escape(str(pool.root)) + r"/[^/]+")
+    changes = [{}, *({name: text} for name, text in broken.items())]
+    compiled = [run(pool, "loan_outcomes", 5, **change) for change in changes]
+    assert workspace.bytecode.cache_info().hits
+    monkeypatch.setattr(workspace, "bytecode", lambda name, source: None)
+    for change, one in zip(changes, compiled, strict=True):
+        other = run(pool, "loan_outcomes", 5, **change)
+        assert (other.status, content(other)) == (one.status, content(one))
+        assert folder.sub("", other.console) == folder.sub("", one.console)
+    assert [one.status for one in compiled] == ["completed", "crashed", "crashed"]
+    assert "SyntaxError" in compiled[2].console and "line" in compiled[2].console
 
 
 @pytest.mark.slow

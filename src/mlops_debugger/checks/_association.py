@@ -26,6 +26,7 @@ from mlops_debugger.checks._common import (
     sample,
     text,
 )
+from mlops_debugger.checks._kept import kept
 
 MAX_TOKENS = 150
 MAX_HORIZONS = 4
@@ -137,6 +138,7 @@ def associations(view: RunView) -> dict[str, Associations]:
     return found
 
 
+@kept
 def rank_correlations(rows: FloatArray, answer: FloatArray) -> FloatArray:
     """Spearman correlations of every column of `rows` with every column of `answer`; constants have 0."""
     left, right = (_standard(stats.rankdata(part, axis=0)) for part in (rows, answer))
@@ -168,7 +170,13 @@ def classifier(kind: str) -> ExtraTreesClassifier | RidgeClassifier:
 
 def adversarial_auc(first: FloatArray, second: FloatArray, kind: str, limit: int = 500) -> tuple[float, int, float]:
     """Can a model tell the rows of two splits apart? Cross-validated AUC, n, and its one-sided p-value."""
-    parts = [rows[sample(len(rows), limit, "adversarial")] for rows in (first, second)]
+    one, other = (rows[sample(len(rows), limit, "adversarial")] for rows in (first, second))
+    return _told_apart(one, other, kind)
+
+
+@kept
+def _told_apart(first: FloatArray, second: FloatArray, kind: str) -> tuple[float, int, float]:
+    parts = (first, second)
     rows = np.vstack(parts).astype(np.float32 if kind != "text" else np.float64)
     side = np.repeat([0, 1], [len(part) for part in parts])
     fold = np.concatenate([np.arange(len(part)) % 2 for part in parts])

@@ -10,6 +10,7 @@ import numpy as np
 
 from mlops_debugger.checks import RunView
 from mlops_debugger.checks._common import SPLITS, FloatArray, Measure, feature_names, features, is_regression, vector
+from mlops_debugger.checks._kept import kept
 from mlops_debugger.checks._reports import parsed
 
 _REACH = 80
@@ -48,6 +49,13 @@ def lagged(view: RunView, split: str) -> Lagged | None:
     sound = np.isfinite(time).all() and np.isfinite(target).all() and np.abs(time).max() < 1e15
     if not sound or not len(rows) == len(target) == len(time) or np.unique(time).size != len(time):
         return None
+    lags, values = _by_lag(rows, target, time)
+    return Lagged(lags, values, feature_names(view, rows.shape[1]), len(rows))
+
+
+@kept
+def _by_lag(rows: FloatArray, target: FloatArray, time: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The lags, and the correlations of shape (lags, inputs)."""
     order = np.argsort(time)
     rows, target, time = rows[order], target[order], time[order]
     lags, values = np.arange(-_REACH, _REACH + 1), []
@@ -57,7 +65,7 @@ def lagged(view: RunView, split: str) -> Lagged | None:
         values.append(
             _correlations(rows[there], target[at[there]]) if there.sum() >= _LEAST else np.zeros(rows.shape[1])
         )
-    return Lagged(lags.astype(float), np.array(values), feature_names(view, rows.shape[1]), len(rows))
+    return lags.astype(float), np.array(values)
 
 
 def _correlations(rows: FloatArray, target: FloatArray) -> FloatArray:

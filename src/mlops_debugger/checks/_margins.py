@@ -7,7 +7,7 @@ import numpy as np
 from mlops_debugger import seeds
 from mlops_debugger.checks import RunView
 from mlops_debugger.checks._common import FloatArray, answers, forecasts, is_regression, text
-from mlops_debugger.checks._reports import SCORES, confusion, is_error, scores_of
+from mlops_debugger.checks._reports import SCORES, confusion, is_error, scores_of_each
 
 DRAWS = 200
 _BLOCKS = 12
@@ -45,11 +45,8 @@ def _share_spread(view: RunView, name: str, split: str, rows: float) -> float | 
     table = confusion_of(view, split)
     if table is None:
         return None
-    drawn = redrawn(table, rows)
-    key = {"f1": "macro_f1"}.get(name, name)
-    values = [scores_of(each).get(key) for each in drawn]
-    known = [value for value in values if value is not None]
-    return float(np.std(known)) if len(known) == len(values) else None
+    values = scores_of_each(redrawn(table, rows)).get({"f1": "macro_f1"}.get(name, name))
+    return None if values is None else float(np.std(values))
 
 
 def confusion_of(view: RunView, split: str) -> FloatArray | None:

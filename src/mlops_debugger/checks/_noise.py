@@ -25,6 +25,7 @@ from mlops_debugger.checks._common import (
     text,
     vector,
 )
+from mlops_debugger.checks._kept import kept
 
 _ROWS = 1500
 _LEAST = 60
@@ -67,19 +68,14 @@ def opinion_on(view: RunView) -> Opinion | None:
     known = known[counts[target[known]] >= 6] if known.size else known
     if known.size < _LEAST or np.unique(target[known]).size < 2:
         return None
-    kept = known[sample(len(known), _ROWS, "noise")]
+    taken = known[sample(len(known), _ROWS, "noise")]
     ids, groups = vector(view, "train.row_id"), vector(view, "train.group")
     row = ids if ids is not None and len(ids) == len(rows) else np.arange(len(rows), dtype=np.float64)
-    kept = kept[np.argsort(row[kept], kind="stable")]
-    group = groups[kept] if groups is not None and len(groups) == len(rows) and np.isfinite(groups).all() else None
+    taken = taken[np.argsort(row[taken], kind="stable")]
+    group = groups[taken] if groups is not None and len(groups) == len(rows) and np.isfinite(groups).all() else None
     kind = text(view, "kind")
     tokens = common_tokens(rows) if kind == "text" else np.zeros(0)
-    prepared = _prepare(rows[kept], kind, tokens)
-    answer = np.empty(len(kept), dtype=np.int64)
-    for used, held in _folds(target[kept], row[kept] if group is None else group):
-        answer[held] = classifier(kind).fit(prepared[used], target[kept][used]).predict(prepared[held])
-    whole = classifier(kind).fit(prepared, target[kept])
-    held_out = {}
+    asked: dict[str, tuple[IntArray, IntArray, FloatArray]] = {}
     for split in HELD_OUT:
         other, truth = features(view, split), labels(view, split)
         if other is None or truth is None or len(other) != len(truth) or other.shape[1] != rows.shape[1]:
@@ -87,12 +83,30 @@ def opinion_on(view: RunView) -> Opinion | None:
         chosen = np.flatnonzero(truth >= 0)
         chosen = chosen[sample(len(chosen), 800, "noise")]
         if chosen.size >= 30:
-            held_out[split] = (
-                chosen,
-                truth[chosen],
-                whole.predict(_prepare(other[chosen], kind, tokens)).astype(np.int64),
-            )
-    return Opinion(target[kept], answer, row[kept], group, held_out)
+            asked[split] = chosen, truth[chosen], _prepare(other[chosen], kind, tokens)
+    answer, *told = _answers(
+        kind,
+        _prepare(rows[taken], kind, tokens),
+        target[taken],
+        row[taken] if group is None else group,
+        tuple(inputs for _, _, inputs in asked.values()),
+    )
+    held_out = {
+        split: (chosen, truth, given) for (split, (chosen, truth, _)), given in zip(asked.items(), told, strict=True)
+    }
+    return Opinion(target[taken], answer, row[taken], group, held_out)
+
+
+@kept
+def _answers(
+    kind: str, rows: FloatArray, target: IntArray, together: FloatArray, asked: tuple[FloatArray, ...]
+) -> tuple[IntArray, ...]:
+    """Out-of-fold answers on the rows, then those of a model fitted on all of them on what else is asked."""
+    answer = np.empty(len(rows), dtype=np.int64)
+    for used, held in _folds(target, together):
+        answer[held] = classifier(kind).fit(rows[used], target[used]).predict(rows[held])
+    whole = classifier(kind).fit(rows, target)
+    return answer, *(whole.predict(inputs).astype(np.int64) for inputs in asked)
 
 
 def _prepare(rows: FloatArray, kind: str, tokens: FloatArray) -> FloatArray:

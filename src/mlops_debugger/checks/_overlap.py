@@ -26,6 +26,7 @@ from mlops_debugger.checks._common import (
     text,
     vector,
 )
+from mlops_debugger.checks._kept import kept
 
 _PAIRS = (("train", "validation"), ("train", "test"), ("validation", "test"))
 _NEAR = 0.2  # of the typical distance to the fifth neighbour
@@ -124,19 +125,14 @@ def near_rows(view: RunView) -> Iterator[Measure]:
     if train.shape[1] < 3:
         return
     scaled = train[sample(len(train), 3000, "near train")] / spread
-    search = NearestNeighbors(n_neighbors=6, algorithm="brute").fit(scaled)
-    probe = sample(len(scaled), 400, "near probe")
-    typical = float(np.median(search.kneighbors(scaled[probe])[0][:, -1]))
-    mixed = _permuted(scaled)[probe]
-    chance = float(np.mean(search.kneighbors(mixed, n_neighbors=1)[0][:, 0] < _NEAR * typical)) if typical > 0 else 1.0
+    typical, chance = _neighbourhood(scaled)
     found = []
     for split in HELD_OUT:
         other = features(view, split)
         if other is None or len(other) < 20 or other.shape[1] != len(_kept(view)) or typical <= 0:
             continue
         other = other[:, _kept(view)][sample(len(other), 600, "near other")] / spread
-        distance = search.kneighbors(other, n_neighbors=1)[0][:, 0]
-        near = distance < _NEAR * typical
+        near = _nearest(scaled, other) < _NEAR * typical
         value = float(near.mean())
         says = (
             f"{value:.1%} of the {split} rows lie within {_NEAR:g} of the typical neighbour distance of a "
@@ -150,24 +146,46 @@ def near_rows(view: RunView) -> Iterator[Measure]:
     yield from largest(found)
 
 
+@kept
+def _neighbourhood(rows: FloatArray) -> tuple[float, float]:
+    """Typical distance to the fifth neighbour, and how often rows of independent columns are near a row by chance."""
+    probe = sample(len(rows), 400, "near probe")
+    search = NearestNeighbors(n_neighbors=6, algorithm="brute").fit(rows)
+    typical = float(np.median(search.kneighbors(rows[probe])[0][:, -1]))
+    by_chance = _nearest(rows, _permuted(rows)[probe]) if typical > 0 else np.zeros(1)
+    return typical, float(np.mean(by_chance < _NEAR * typical)) if typical > 0 else 1.0
+
+
+@kept
+def _nearest(rows: FloatArray, others: FloatArray) -> FloatArray:
+    """Distance of each of the others to the row that is closest."""
+    search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(rows)
+    return np.asarray(search.kneighbors(others)[0][:, 0], dtype=np.float64)
+
+
 def _near_texts(view: RunView) -> Iterator[Measure]:
     """Held-out texts that share nearly all tokens with one training text."""
     train = features(view, "train")
     if train is None or len(train) < 60:
         return
-    tokens = common_tokens(train, 4000)
-    known = _unit(presence(train[sample(len(train), 2000, "near train")], tokens))
     found = []
     for split in HELD_OUT:
         other = features(view, split)
         if other is None or len(other) < 20 or other.shape[1] != train.shape[1]:
             continue
-        rows = _unit(presence(other[sample(len(other), 400, "near other")], tokens))
-        closest = (rows @ known.T).max(axis=1).toarray().ravel()
-        value = float(np.mean(closest > 0.9))
+        asked = other[sample(len(other), 400, "near other")]
+        value = float(np.mean(_shared_tokens(train, asked) > 0.9))
         says = f"{value:.1%} of the {split} texts share over nine tenths of their tokens with a training text."
-        found.append(Measure("near_rows", value, rows.shape[0], says, f"tokens of train and {split}"))
+        found.append(Measure("near_rows", value, len(asked), says, f"tokens of train and {split}"))
     yield from largest(found)
+
+
+@kept
+def _shared_tokens(train: FloatArray, others: FloatArray) -> FloatArray:
+    """Cosine of each of the others with the training text that is closest, by the tokens that they hold."""
+    tokens = common_tokens(train, 4000)
+    known = _unit(presence(train[sample(len(train), 2000, "near train")], tokens))
+    return np.asarray((_unit(presence(others, tokens)) @ known.T).max(axis=1).toarray().ravel(), dtype=np.float64)
 
 
 def _unit(rows: FloatArray) -> sparse.csr_matrix:

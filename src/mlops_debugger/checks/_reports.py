@@ -10,7 +10,7 @@ import numpy as np
 
 from mlops_debugger.checks import RunView
 from mlops_debugger.checks._association import auc
-from mlops_debugger.checks._common import FloatArray, IntArray, answers, forecasts, is_regression, text
+from mlops_debugger.checks._common import BoolArray, FloatArray, IntArray, answers, forecasts, is_regression, text
 from mlops_debugger.checks._loss_level import cross_entropy, scores
 
 _BLOCKS = {
@@ -158,20 +158,31 @@ def confusion(target: IntArray, prediction: IntArray) -> FloatArray:
 
 def scores_of(table: FloatArray) -> dict[str, float]:
     """Metrics of a confusion table, by plain name."""
-    width = len(table)
-    true, told, hit = table.sum(axis=1), table.sum(axis=0), np.diag(table)
-    used = true + told > 0
-    f1 = (2 * hit / np.maximum(true + told, 1))[used]
+    return {name: float(values[0]) for name, values in scores_of_each(table[None]).items()}
+
+
+def scores_of_each(tables: FloatArray) -> dict[str, FloatArray]:
+    """As `scores_of`, for tables of shape (tables, classes, classes)."""
+    true, told, hit = tables.sum(axis=2), tables.sum(axis=1), np.diagonal(tables, axis1=1, axis2=2)
+    both = true + told
+    f1 = 2 * hit / np.maximum(both, 1)
+    right = hit.sum(axis=1) / true.sum(axis=1)
     found = {
-        "accuracy": float(hit.sum() / table.sum()),
-        "macro_f1": float(f1.mean()),
-        "micro_f1": float(hit.sum() / table.sum()),
-        "weighted_f1": float((f1 * true[used]).sum() / true.sum()),
-        "balanced_accuracy": float((hit / np.maximum(true, 1))[true > 0].mean()),
+        "accuracy": right,
+        "macro_f1": _means_where(f1, both > 0),
+        "micro_f1": right,
+        "weighted_f1": (f1 * true).sum(axis=1) / true.sum(axis=1),
+        "balanced_accuracy": _means_where(hit / np.maximum(true, 1), true > 0),
     }
-    if width == 2:
-        found["binary_f1"] = float(2 * hit[1] / max(true[1] + told[1], 1))
-    return found
+    return found | ({"binary_f1": f1[:, 1]} if tables.shape[1] == 2 else {})
+
+
+def _means_where(values: FloatArray, chosen: BoolArray) -> FloatArray:
+    """Means of the chosen values of each row."""
+    means = values.mean(axis=1)
+    for row in np.flatnonzero(~chosen.all(axis=1)):
+        means[row] = values[row][chosen[row]].mean()
+    return np.asarray(means, dtype=np.float64)
 
 
 def alternatives(view: RunView, split: str) -> dict[str, float]:

@@ -23,6 +23,7 @@ from mlops_debugger.checks._common import (
     text,
     vector,
 )
+from mlops_debugger.checks._kept import kept
 
 _ROWS = 2000  # rows a split that are enough for a distribution
 _ENOUGH = 8
@@ -50,7 +51,7 @@ def distributions(view: RunView) -> Iterator[Measure]:
         first, other = (part[sample(len(part), _ROWS, "distributions")] for part in both)
         names, n = feature_names(view, first.shape[1]), len(other)
         where = f"{len(names)} features of train (n={len(both[0])}) and {split} (n={len(both[1])})"
-        ks = np.array([_ks(first[:, j], other[:, j]) for j in range(len(names))])
+        ks = _by_column(first, other)
         at = int(np.argmax(ks))
         p = min(1.0, float(stats.kstwobign.sf(ks[at] * np.sqrt(len(first) * n / (len(first) + n)))) * len(names) * 2)
         says = f"The distribution of {names[at]} on {split} lies {ks[at]:.3g} (Kolmogorov–Smirnov) from that on train."
@@ -94,6 +95,11 @@ def _varied(rows: FloatArray) -> BoolArray:
     return np.asarray(np.mean(rows != np.median(rows, axis=0), axis=0) >= 0.1, dtype=np.bool_)
 
 
+@kept
+def _by_column(first: FloatArray, other: FloatArray) -> FloatArray:
+    return np.array([_ks(first[:, j], other[:, j]) for j in range(first.shape[1])])
+
+
 def _ks(first: FloatArray, other: FloatArray) -> float:
     one, two = np.sort(first), np.sort(other)
     grid = np.concatenate([one, two])
@@ -125,13 +131,7 @@ def together(view: RunView) -> Iterator[Measure]:
 
 def _correlations(first: FloatArray, other: FloatArray, names: list[str], split: str) -> Measure:
     """The pair of inputs whose rank correlation changed most."""
-    tables = []
-    for part in (first, other):
-        ranks = stats.rankdata(part[sample(len(part), 1000, "correlations")], axis=0)
-        centred = ranks - ranks.mean(axis=0)
-        norm = np.sqrt((centred**2).sum(axis=0))
-        unit = centred / np.where(norm > 0, norm, np.inf)
-        tables.append(unit.T @ unit)
+    tables = [_among_inputs(part[sample(len(part), 1000, "correlations")]) for part in (first, other)]
     gap = np.abs(np.triu(tables[0] - tables[1], 1))
     left, right = np.unravel_index(int(np.argmax(gap)), gap.shape)
     value = float(gap[left, right])
@@ -144,6 +144,16 @@ def _correlations(first: FloatArray, other: FloatArray, names: list[str], split:
         f"{tables[1][left, right]:.2f} on {split}."
     )
     return Measure("correlation_change", value, n[1], says, f"{len(names)} inputs of train and {split}", (), p)
+
+
+@kept
+def _among_inputs(rows: FloatArray) -> FloatArray:
+    """Rank correlations of the columns with each other."""
+    ranks = stats.rankdata(rows, axis=0)
+    centred = ranks - ranks.mean(axis=0)
+    norm = np.sqrt((centred**2).sum(axis=0))
+    unit = centred / np.where(norm > 0, norm, np.inf)
+    return np.asarray(unit.T @ unit, dtype=np.float64)
 
 
 def relations(view: RunView) -> Iterator[Measure]:

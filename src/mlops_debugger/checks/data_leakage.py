@@ -33,6 +33,7 @@ from mlops_debugger.checks._common import (
     text,
     vector,
 )
+from mlops_debugger.checks._kept import kept
 
 _STRONG = 0.9  # |2 AUC - 1| from which a single input is held against all others
 
@@ -51,25 +52,31 @@ def _single_input(view: RunView) -> Iterator[Measure]:
     usual = [k for k in range(answer[0].shape[1]) if min(shares[k], 1 - shares[k]) >= 0.02]
     if not usual:
         return
-    separation = np.array(
-        [[abs(2 * auc(used[:, j], answer[0][:, k] > 0) - 1) for k in usual] for j in _strongest(used, answer[0])]
-    )
-    kept = [names[j] for j in _strongest(used, answer[0])]
+    strongest, separation = _separations(used, answer[0], usual)
+    strong = [names[j] for j in strongest]
     by_input = separation.max(axis=1)
     at = int(np.argmax(by_input))
     second = float(np.sort(by_input)[-2]) if len(by_input) > 1 else 0.0
     says = (
-        f"{kept[at]} alone separates a class from the others with AUC {0.5 + by_input[at] / 2:.3f}; the next best "
+        f"{strong[at]} alone separates a class from the others with AUC {0.5 + by_input[at] / 2:.3f}; the next best "
         "input reaches "
         f"{0.5 + second / 2:.3f}."
     )
-    worst = ranked(kept, 0.5 + by_input / 2)
+    worst = ranked(strong, 0.5 + by_input / 2)
     where = f"{len(names)} inputs and the target of train"
     yield Measure("single_input_separation", float(by_input[at]), len(used), says, where, worst)
     yield Measure("single_input_lead", float(by_input[at]) - second, len(used), says, where, worst)
     if by_input[at] > _STRONG:
-        input_at = _strongest(used, answer[0])[at]
+        input_at = strongest[at]
         yield _beyond_rest(view, used, answer[0][:, usual[int(separation[at].argmax())]] > 0, input_at, names[input_at])
+
+
+@kept
+def _separations(rows: FloatArray, answer: FloatArray, usual: list[int]) -> tuple[list[int], FloatArray]:
+    """The strongest inputs, and |2 AUC - 1| of each for each of the usual classes."""
+    strongest = _strongest(rows, answer)
+    values = [[abs(2 * auc(rows[:, j], answer[:, k] > 0) - 1) for k in usual] for j in strongest]
+    return strongest, np.array(values)
 
 
 def _beyond_rest(view: RunView, rows: FloatArray, positive: BoolArray, at: int, name: str) -> Measure:

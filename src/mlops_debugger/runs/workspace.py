@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import py_compile
+import tempfile
 from collections.abc import Mapping
+from importlib.util import cache_from_source
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 from mlops_debugger.edits import CONFIG, Value, dump_yaml, load_yaml, set_path
 from mlops_debugger.errors import ForgeError
@@ -56,10 +61,25 @@ def workspace_files(sources: Mapping[str, str], data: Data, *, run_id: str, star
 
 
 def write_workspace(folder: Path, sources: Mapping[str, str], data: Data, *, run_id: str, started_at: str) -> None:
-    """Write the files of a workspace into a new folder."""
+    """Write the files of a workspace into a new folder, compiled sources too: runs of a project share most of them."""
     (folder / "data").mkdir(parents=True, exist_ok=False)
+    (folder / "__pycache__").mkdir()
     for name, content in workspace_files(sources, data, run_id=run_id, started_at=started_at).items():
         (folder / name).write_bytes(content)
+        compiled = bytecode(name, content) if name.endswith(".py") else None
+        if compiled is not None:
+            (folder / cache_from_source(name)).write_bytes(compiled)
+
+
+@functools.lru_cache(maxsize=128)
+def bytecode(name: str, source: bytes) -> bytes | None:
+    """The source compiled, to be used without another look at it; None where it has an error, which the run meets."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(source)
+        mode = PycInvalidationMode.UNCHECKED_HASH
+        target = py_compile.compile(str(path), dfile=name, quiet=2, invalidation_mode=mode)
+        return Path(target).read_bytes() if target else None
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
