@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -14,9 +15,13 @@ import pytest
 from sandboxes import alone, descendants, found, refused, send
 
 from mlops_debugger.errors import RunError
+from mlops_debugger.forge.plant import variation_of
+from mlops_debugger.projects import projects
+from mlops_debugger.runs import pool
 from mlops_debugger.runs.allowance import Allowance
 from mlops_debugger.runs.pool import Limits, TrainerPool
 from mlops_debugger.runs.sandbox.pool import SandboxPool
+from mlops_debugger.runs.workspace import render
 
 BUSY = "import os\nos.sched_setaffinity(0, {CORE})\nprint('busy', flush=True)\nwhile True:\n    pass"
 
@@ -75,6 +80,36 @@ def test_without_the_kernels_word_wall_time_counts(silent: int, tmp_path: Path, 
     assert own.wait(silent) == "spent"
     own.close()
     assert Allowance.of_process(0.01, "no such process").wait(silent) == "spent"
+
+
+def test_time_between_two_waits_does_not_count(silent: int) -> None:
+    own = Allowance(0.4)
+    ready, told = os.pipe()
+    os.write(told, b"T")
+    assert own.wait(ready) == "ready"
+    time.sleep(0.6)
+    assert own.wait(ready) == "ready" and own.elapsed < 0.4
+    time.sleep(0.6)
+    assert own.wait(silent) == "spent"
+    assert 0.38 <= own.elapsed < 1.0
+    os.close(ready)
+    os.close(told)
+
+
+def test_a_run_does_not_pay_for_a_forge_that_is_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = pool.write_files
+
+    def later(folder: Path, files: Mapping[str, bytes]) -> None:
+        time.sleep(1.6)
+        write(folder, files)
+
+    monkeypatch.setattr(pool, "write_files", later)
+    project = projects()["repair_costs"]
+    variation = variation_of(project, 5)
+    with TrainerPool(1, Limits(seconds=2.5)) as trainer:
+        data = project.generate(5, variation.data)
+        result = trainer.run(render(project, variation), data, run_id="run-1", started_at="2026-02-02T08:00:00")
+    assert result.status == "completed" and result.seconds < 2.5
 
 
 def test_what_is_there_is_ready_even_when_the_time_is_up() -> None:

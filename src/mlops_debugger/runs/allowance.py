@@ -20,6 +20,9 @@ _LEAST_S, _LOOK_S = 0.01, 0.05
 class Allowance:
     """`seconds` of time that a run spends computing or idle, not counting what others kept the processor from it.
 
+    Nor does the time between two waits count, in which the run waits for us: a forge that is suspended there and goes
+    on must not find its run timed out.
+
     `schedstat` and `stat` are descriptors of the run's files of these names in /proc, closed with the allowance. The
     second number of the former is the nanoseconds that its first thread was ready and did not run. Where there are none
     (-1), all wall time counts.
@@ -28,6 +31,8 @@ class Allowance:
     def __init__(self, seconds: float, schedstat: int = -1, stat: int = -1) -> None:
         self._seconds, self._schedstat, self._stat = seconds, schedstat, stat
         self._started = time.monotonic()
+        self._away = 0.0
+        self._left: float | None = None
 
     @classmethod
     def of_process(cls, seconds: float, process: int | str, folder: int | None = None) -> Self:
@@ -37,14 +42,22 @@ class Allowance:
 
     @property
     def elapsed(self) -> float:
-        """Wall seconds since the start."""
-        return time.monotonic() - self._started
+        """Wall seconds since the start, but for those between two waits."""
+        return time.monotonic() - self._started - self._away
 
     def wait(self, descriptor: int) -> Literal["ready", "spent", "starved"]:
         """Wait until `descriptor` can be read: `spent` when the run used its time up, `starved` when it got too little.
 
         Asked again, it goes on with what is left.
         """
+        if self._left is not None:
+            self._away += time.monotonic() - self._left
+        try:
+            return self._wait(descriptor)
+        finally:
+            self._left = time.monotonic()
+
+    def _wait(self, descriptor: int) -> Literal["ready", "spent", "starved"]:
         ran = -1
         while True:
             left = self._seconds + self._counts()[1] / 1e9 - self.elapsed
