@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def test_a_crash_is_a_result_with_a_real_log(pool: TrainerPool) -> None:
     assert harm(figures, figures) == 1.0
 
 
-def test_compiled_sources_change_nothing(pool: TrainerPool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_sources_change_nothing(pool: TrainerPool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     item = projects()["loan_outcomes"]
     sources = render(item, variation_of(item, 5))
     broken = {
@@ -111,9 +112,10 @@ def test_compiled_sources_change_nothing(pool: TrainerPool, monkeypatch: pytest.
         CODE: sources[CODE] + "\nthis is no Python\n",
     }
     folder = re.compile(re.escape(str(pool.root)) + r"/[^/]+")
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))
     changes = [{}, *({name: text} for name, text in broken.items())]
     compiled = [run(pool, "loan_outcomes", 5, **change) for change in changes]
-    assert workspace.bytecode.cache_info().hits
+    assert workspace.bytecode.cache_info().hits and not list(tmp_path.iterdir())
     monkeypatch.setattr(workspace, "bytecode", lambda name, source: None)
     for change, one in zip(changes, compiled, strict=True):
         other = run(pool, "loan_outcomes", 5, **change)

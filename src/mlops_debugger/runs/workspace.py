@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import py_compile
+import sys
 import tempfile
 from collections.abc import Mapping
-from importlib.util import cache_from_source
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
@@ -68,18 +68,20 @@ def write_workspace(folder: Path, sources: Mapping[str, str], data: Data, *, run
         (folder / name).write_bytes(content)
         compiled = bytecode(name, content) if name.endswith(".py") else None
         if compiled is not None:
-            (folder / cache_from_source(name)).write_bytes(compiled)
+            # Where a worker looks, which knows nothing of PYTHONPYCACHEPREFIX.
+            tag = sys.implementation.cache_tag
+            (folder / "__pycache__" / f"{name.removesuffix('.py')}.{tag}.pyc").write_bytes(compiled)
 
 
 @functools.lru_cache(maxsize=128)
 def bytecode(name: str, source: bytes) -> bytes | None:
     """The source compiled, to be used without another look at it; None where it has an error, which the run meets."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, name)
+        path, target = Path(folder, name), Path(folder, "compiled")
         path.write_bytes(source)
         mode = PycInvalidationMode.UNCHECKED_HASH
-        target = py_compile.compile(str(path), dfile=name, quiet=2, invalidation_mode=mode)
-        return Path(target).read_bytes() if target else None
+        py_compile.compile(str(path), str(target), name, quiet=2, invalidation_mode=mode)
+        return target.read_bytes() if target.exists() else None
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
