@@ -116,6 +116,9 @@ def test_compiled_sources_change_nothing(pool: TrainerPool, monkeypatch: pytest.
     changes = [{}, *({name: text} for name, text in broken.items())]
     compiled = [run(pool, "loan_outcomes", 5, **change) for change in changes]
     assert workspace.bytecode.cache_info().hits and not list(tmp_path.iterdir())
+    other_code = workspace.bytecode(CODE, b"raise RuntimeError('compiled')")
+    monkeypatch.setattr(workspace, "bytecode", lambda name, source: other_code if name == CODE else None)
+    assert "RuntimeError: compiled" in run(pool, "loan_outcomes", 5).console, "what is compiled is what runs"
     monkeypatch.setattr(workspace, "bytecode", lambda name, source: None)
     for change, one in zip(changes, compiled, strict=True):
         other = run(pool, "loan_outcomes", 5, **change)
