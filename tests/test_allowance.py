@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -94,6 +96,39 @@ def test_time_between_two_waits_does_not_count(silent: int) -> None:
     assert 0.38 <= own.elapsed < 1.0
     os.close(ready)
     os.close(told)
+
+
+def test_time_for_which_the_waiting_process_was_stopped_does_not_count() -> None:
+    code = "from mlops_debugger.runs.allowance import Allowance; own = Allowance(3.0); print('now', flush=True);"
+    code += "print(own.wait(0), flush=True)"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as waiting:
+        assert waiting.stdin and waiting.stdout and waiting.stdout.readline() == b"now\n"
+        waiting.send_signal(signal.SIGSTOP)
+        time.sleep(4.0)
+        waiting.send_signal(signal.SIGCONT)
+        time.sleep(1.5)
+        waiting.stdin.write(b"T")
+        waiting.stdin.close()
+        assert waiting.stdout.read() == b"ready\n"
+
+
+@pytest.mark.slow
+def test_a_worker_and_its_run_that_were_stopped_go_on() -> None:
+    project = projects()["loan_outcomes"]
+    variation = variation_of(project, 5)
+    job = render(project, variation), project.generate(5, variation.data)
+    with TrainerPool(1, Limits(seconds=1.5)) as trainer, ThreadPoolExecutor(1) as thread:
+        trainer.run(*job, run_id="run-1", started_at="2026-02-02T08:00:00")
+        running = thread.submit(trainer.run, *job, run_id="run-1", started_at="2026-02-02T08:00:00")
+        time.sleep(0.2)
+        stopped = _processes(trainer)
+        for process in stopped:
+            os.kill(process, signal.SIGSTOP)
+        time.sleep(16.0)
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
+        result = running.result()
+    assert len(stopped) == 2 and result.status == "completed" and result.seconds < 15.0
 
 
 def test_a_run_does_not_pay_for_a_forge_that_is_suspended(monkeypatch: pytest.MonkeyPatch) -> None:

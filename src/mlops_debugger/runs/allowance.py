@@ -14,14 +14,15 @@ machine may not get for minutes."""
 PATIENCE = 10.0
 """Wall time at most, in multiples of the allowance: a machine busier than that cannot judge."""
 STARVED = "the machine was too busy for a run: it hardly got a processor"
-_LEAST_S, _LOOK_S = 0.01, 0.05
+_LEAST_S, _LOOK_S, _OFTEN_S = 0.01, 0.05, 1.0
+_LATE_S = 1.0  # by which a look comes late only if whoever looks was stopped
 
 
 class Allowance:
     """`seconds` of time that a run spends computing or idle, not counting what others kept the processor from it.
 
-    Nor does the time between two waits count, in which the run waits for us: a forge that is suspended there and goes
-    on must not find its run timed out.
+    Nor does the time between two waits count, in which the run waits for us, or time for which whoever waits was
+    stopped: a forge that is suspended and goes on must not find its runs timed out.
 
     `schedstat` and `stat` are descriptors of the run's files of these names in /proc, closed with the allowance. The
     second number of the former is the nanoseconds that its first thread was ready and did not run. Where there are none
@@ -30,9 +31,9 @@ class Allowance:
 
     def __init__(self, seconds: float, schedstat: int = -1, stat: int = -1) -> None:
         self._seconds, self._schedstat, self._stat = seconds, schedstat, stat
-        self._started = time.monotonic()
-        self._away = 0.0
-        self._left: float | None = None
+        self._seen = time.monotonic()
+        self.elapsed = 0.0
+        """Wall seconds that count, up to the end of the last wait."""
 
     @classmethod
     def of_process(cls, seconds: float, process: int | str, folder: int | None = None) -> Self:
@@ -40,37 +41,34 @@ class Allowance:
         path = str(process) if folder is not None else f"/proc/{process}"
         return cls(seconds, _opened(f"{path}/schedstat", folder), _opened(f"{path}/stat", folder))
 
-    @property
-    def elapsed(self) -> float:
-        """Wall seconds since the start, but for those between two waits."""
-        return time.monotonic() - self._started - self._away
-
     def wait(self, descriptor: int) -> Literal["ready", "spent", "starved"]:
         """Wait until `descriptor` can be read: `spent` when the run used its time up, `starved` when it got too little.
 
         Asked again, it goes on with what is left.
         """
-        if self._left is not None:
-            self._away += time.monotonic() - self._left
-        try:
-            return self._wait(descriptor)
-        finally:
-            self._left = time.monotonic()
-
-    def _wait(self, descriptor: int) -> Literal["ready", "spent", "starved"]:
-        ran = -1
+        self._seen, ran = time.monotonic(), -1
         while True:
             left = self._seconds + self._counts()[1] / 1e9 - self.elapsed
             patience = PATIENCE * self._seconds - self.elapsed
-            # The kernel adds a wait when it ends. Who is in the queue when the time seems up is looked at twice.
-            wait = _LOOK_S if left < _LEAST_S else left
-            if select.select([descriptor], [], [], max(0.0, min(wait, patience)))[0]:
+            wait = max(0.0, min(_LOOK_S if left < _LEAST_S else left, patience, _OFTEN_S))
+            ready = select.select([descriptor], [], [], wait)[0]
+            self._count(wait)
+            if ready:
                 return "ready"
-            before, (ran, waited) = ran, self._counts()
-            if self._seconds + waited / 1e9 - self.elapsed < _LEAST_S and not (self._queued() and before in (-1, ran)):
-                return "spent"
+            now, waited = self._counts()
+            if self._seconds + waited / 1e9 - self.elapsed < _LEAST_S:
+                # The kernel adds a wait when it ends. Who is in the queue when the time seems up is looked at twice.
+                before, ran = ran, now
+                if not (self._queued() and before in (-1, ran)):
+                    return "spent"
             if patience < _LEAST_S:
                 return "starved"
+
+    def _count(self, expected: float) -> None:
+        """Count the time since it was last counted; what is far more than expected passed while we were stopped."""
+        now = time.monotonic()
+        passed, self._seen = now - self._seen, now
+        self.elapsed += passed if passed < expected + _LATE_S else expected
 
     def close(self) -> None:
         """Close the descriptors."""
