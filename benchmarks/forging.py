@@ -13,10 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-import zstandard
-
 from mlops_debugger.errors import ForgeError
-from mlops_debugger.forge.unit import Try
+from mlops_debugger.forge.journal import tries_in
 
 LOOK_S = 0.1
 
@@ -35,12 +33,12 @@ def at_a_finished_try(journal: sqlite3.Connection) -> float:
 
 def totals(journal: sqlite3.Connection) -> tuple[int, int, int]:
     """Tries, runs and proven scenarios."""
-    tries = [Try.model_validate_json(zstandard.decompress(blob)) for (blob,) in journal.execute("SELECT blob FROM try")]
+    tries = list(tries_in(journal))
     return len(tries), sum(one.runs for one in tries), sum(one.draft is not None for one in tries)
 
 
 def main() -> None:
-    path = Path(sys.argv[1])
+    path = Path(sys.argv[1] if len(sys.argv) > 1 else "")
     minutes, workers = (float(sys.argv[at]) if len(sys.argv) > at else default for at, default in ((2, 10.0), (3, 2.0)))
     if not path.is_file():
         raise ForgeError(f"expected the journal of a running forge (OUT.journal), found none at {path}")

@@ -85,15 +85,15 @@ def test_without_the_kernels_word_wall_time_counts(silent: int, tmp_path: Path, 
 
 
 def test_time_between_two_waits_does_not_count(silent: int) -> None:
-    own = Allowance(0.4)
+    own = Allowance(1.0)
     ready, told = os.pipe()
     os.write(told, b"T")
     assert own.wait(ready) == "ready"
-    time.sleep(0.6)
-    assert own.wait(ready) == "ready" and own.elapsed < 0.4
-    time.sleep(0.6)
+    time.sleep(3.0)
+    asked = time.monotonic()
     assert own.wait(silent) == "spent"
-    assert 0.38 <= own.elapsed < 1.0
+    assert time.monotonic() - asked >= 0.5, "it waited for what was left, and did not find the time gone"
+    assert own.elapsed < 3.0
     os.close(ready)
     os.close(told)
 
@@ -120,15 +120,15 @@ def test_a_worker_and_its_run_that_were_stopped_go_on() -> None:
     with TrainerPool(1, Limits(seconds=1.5)) as trainer, ThreadPoolExecutor(1) as thread:
         trainer.run(*job, run_id="run-1", started_at="2026-02-02T08:00:00")
         running = thread.submit(trainer.run, *job, run_id="run-1", started_at="2026-02-02T08:00:00")
-        time.sleep(0.2)
-        stopped = _processes(trainer)
+        while len(stopped := _processes(trainer)) < 2:
+            assert not running.done(), "it was over before it could be stopped"
         for process in stopped:
             os.kill(process, signal.SIGSTOP)
         time.sleep(16.0)
         for process in stopped:
             os.kill(process, signal.SIGCONT)
         result = running.result()
-    assert len(stopped) == 2 and result.status == "completed" and result.seconds < 15.0
+    assert result.status == "completed" and result.seconds < 15.0
 
 
 def test_a_run_does_not_pay_for_a_forge_that_is_suspended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,9 +116,16 @@ def test_compiled_sources_change_nothing(pool: TrainerPool, monkeypatch: pytest.
     changes = [{}, *({name: text} for name, text in broken.items())]
     compiled = [run(pool, "loan_outcomes", 5, **change) for change in changes]
     assert workspace.bytecode.cache_info().hits and not list(tmp_path.iterdir())
-    other_code = workspace.bytecode(CODE, b"raise RuntimeError('compiled')")
-    monkeypatch.setattr(workspace, "bytecode", lambda name, source: other_code if name == CODE else None)
+    asked, other_code = [], workspace.bytecode("model.py", b"raise RuntimeError('compiled')")
+
+    def tampered(name: str, source: bytes) -> bytes | None:
+        asked.append(name)
+        return other_code if name == "model.py" else None
+
+    monkeypatch.setattr(workspace, "bytecode", tampered)
     assert "RuntimeError: compiled" in run(pool, "loan_outcomes", 5).console, "what is compiled is what runs"
+    assert {"model.py", "engine.py", "pipeline.py"} < set(asked)
+    assert CODE not in asked, "what fixes edit may be a stranger's: the run alone parses it"
     monkeypatch.setattr(workspace, "bytecode", lambda name, source: None)
     for change, one in zip(changes, compiled, strict=True):
         other = run(pool, "loan_outcomes", 5, **change)

@@ -30,6 +30,7 @@ from mlops_debugger.checks._kept import kept
 
 MAX_TOKENS = 150
 MAX_HORIZONS = 4
+_ROWS = 500  # rows a split that a model is asked to tell apart
 _ENOUGH = 8  # rows below which an association means nothing
 
 
@@ -168,15 +169,10 @@ def classifier(kind: str) -> ExtraTreesClassifier | RidgeClassifier:
     return ExtraTreesClassifier(40, min_samples_leaf=3, random_state=0)
 
 
-def adversarial_auc(first: FloatArray, second: FloatArray, kind: str, limit: int = 500) -> tuple[float, int, float]:
-    """Can a model tell the rows of two splits apart? Cross-validated AUC, n, and its one-sided p-value."""
-    one, other = (rows[sample(len(rows), limit, "adversarial")] for rows in (first, second))
-    return _told_apart(one, other, kind)
-
-
 @kept
-def _told_apart(first: FloatArray, second: FloatArray, kind: str) -> tuple[float, int, float]:
-    parts = (first, second)
+def adversarial_auc(first: FloatArray, second: FloatArray, kind: str) -> tuple[float, int, float]:
+    """Can a model tell the rows of two splits apart? Cross-validated AUC, n, and its one-sided p-value."""
+    parts = [rows[sample(len(rows), _ROWS, "adversarial")] for rows in (first, second)]
     rows = np.vstack(parts).astype(np.float32 if kind != "text" else np.float64)
     side = np.repeat([0, 1], [len(part) for part in parts])
     fold = np.concatenate([np.arange(len(part)) % 2 for part in parts])

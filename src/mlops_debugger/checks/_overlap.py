@@ -129,9 +129,9 @@ def near_rows(view: RunView) -> Iterator[Measure]:
     found = []
     for split in HELD_OUT:
         other = features(view, split)
-        if other is None or len(other) < 20 or other.shape[1] != len(_kept(view)) or typical <= 0:
+        if other is None or len(other) < 20 or other.shape[1] != len(_varying(view)) or typical <= 0:
             continue
-        other = other[:, _kept(view)][sample(len(other), 600, "near other")] / spread
+        other = other[:, _varying(view)][sample(len(other), 600, "near other")] / spread
         near = _nearest(scaled, other) < _NEAR * typical
         value = float(near.mean())
         says = (
@@ -168,24 +168,25 @@ def _near_texts(view: RunView) -> Iterator[Measure]:
     train = features(view, "train")
     if train is None or len(train) < 60:
         return
+    asked = {
+        split: other[sample(len(other), 400, "near other")]
+        for split in HELD_OUT
+        if (other := features(view, split)) is not None and len(other) >= 20 and other.shape[1] == train.shape[1]
+    }
     found = []
-    for split in HELD_OUT:
-        other = features(view, split)
-        if other is None or len(other) < 20 or other.shape[1] != train.shape[1]:
-            continue
-        asked = other[sample(len(other), 400, "near other")]
-        value = float(np.mean(_shared_tokens(train, asked) > 0.9))
+    for (split, rows), shared in zip(asked.items(), _shared_tokens(train, tuple(asked.values())), strict=True):
+        value = float(np.mean(shared > 0.9))
         says = f"{value:.1%} of the {split} texts share over nine tenths of their tokens with a training text."
-        found.append(Measure("near_rows", value, len(asked), says, f"tokens of train and {split}"))
+        found.append(Measure("near_rows", value, len(rows), says, f"tokens of train and {split}"))
     yield from largest(found)
 
 
 @kept
-def _shared_tokens(train: FloatArray, others: FloatArray) -> FloatArray:
-    """Cosine of each of the others with the training text that is closest, by the tokens that they hold."""
+def _shared_tokens(train: FloatArray, asked: tuple[FloatArray, ...]) -> tuple[FloatArray, ...]:
+    """Cosine of each text that is asked about with the training text that is closest, by the tokens that they hold."""
     tokens = common_tokens(train, 4000)
     known = _unit(presence(train[sample(len(train), 2000, "near train")], tokens))
-    return np.asarray((_unit(presence(others, tokens)) @ known.T).max(axis=1).toarray().ravel(), dtype=np.float64)
+    return tuple((_unit(presence(rows, tokens)) @ known.T).max(axis=1).toarray().ravel() for rows in asked)
 
 
 def _unit(rows: FloatArray) -> sparse.csr_matrix:
@@ -193,7 +194,7 @@ def _unit(rows: FloatArray) -> sparse.csr_matrix:
     return sparse.csr_matrix(rows / np.where(norm > 0, norm, np.inf))
 
 
-def _kept(view: RunView) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _varying(view: RunView) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Which columns vary on train."""
     train = features(view, "train")
     return np.zeros(0, dtype=bool) if train is None else train.std(axis=0) > 1e-9

@@ -97,6 +97,7 @@ def _varied(rows: FloatArray) -> BoolArray:
 
 @kept
 def _by_column(first: FloatArray, other: FloatArray) -> FloatArray:
+    """Kolmogorov–Smirnov distance of each column."""
     return np.array([_ks(first[:, j], other[:, j]) for j in range(first.shape[1])])
 
 

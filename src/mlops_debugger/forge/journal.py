@@ -56,8 +56,13 @@ class Journal:
             )
 
     def tries(self) -> Iterator[Try]:
-        for (blob,) in self._db.execute("SELECT blob FROM try ORDER BY project, fault, number"):
-            yield Try.model_validate_json(zstandard.decompress(blob))
+        return tries_in(self._db)
 
     def close(self) -> None:
         self._db.close()
+
+
+def tries_in(db: sqlite3.Connection) -> Iterator[Try]:
+    """The tries of an open journal, by project, fault and number."""
+    for (blob,) in db.execute("SELECT blob FROM try ORDER BY project, fault, number"):
+        yield Try.model_validate_json(zstandard.decompress(blob))

@@ -15,7 +15,7 @@ PATIENCE = 10.0
 """Wall time at most, in multiples of the allowance: a machine busier than that cannot judge."""
 STARVED = "the machine was too busy for a run: it hardly got a processor"
 _LEAST_S, _LOOK_S, _OFTEN_S = 0.01, 0.05, 1.0
-_LATE_S = 1.0  # by which a look comes late only if whoever looks was stopped
+_LATE_S = 1.0  # by which a look comes late only where whoever looks was stopped, or got no processor itself
 
 
 class Allowance:
@@ -31,7 +31,6 @@ class Allowance:
 
     def __init__(self, seconds: float, schedstat: int = -1, stat: int = -1) -> None:
         self._seconds, self._schedstat, self._stat = seconds, schedstat, stat
-        self._seen = time.monotonic()
         self.elapsed = 0.0
         """Wall seconds that count, up to the end of the last wait."""
 
@@ -46,29 +45,25 @@ class Allowance:
 
         Asked again, it goes on with what is left.
         """
-        self._seen, ran = time.monotonic(), -1
+        seen, ran = time.monotonic(), -1
         while True:
             left = self._seconds + self._counts()[1] / 1e9 - self.elapsed
             patience = PATIENCE * self._seconds - self.elapsed
             wait = max(0.0, min(_LOOK_S if left < _LEAST_S else left, patience, _OFTEN_S))
             ready = select.select([descriptor], [], [], wait)[0]
-            self._count(wait)
+            now = time.monotonic()
+            passed, seen = now - seen, now
+            self.elapsed += passed if passed < wait + _LATE_S else wait
             if ready:
                 return "ready"
-            now, waited = self._counts()
+            runs, waited = self._counts()
             if self._seconds + waited / 1e9 - self.elapsed < _LEAST_S:
                 # The kernel adds a wait when it ends. Who is in the queue when the time seems up is looked at twice.
-                before, ran = ran, now
+                before, ran = ran, runs
                 if not (self._queued() and before in (-1, ran)):
                     return "spent"
             if patience < _LEAST_S:
                 return "starved"
-
-    def _count(self, expected: float) -> None:
-        """Count the time since it was last counted; what is far more than expected passed while we were stopped."""
-        now = time.monotonic()
-        passed, self._seen = now - self._seen, now
-        self.elapsed += passed if passed < expected + _LATE_S else expected
 
     def close(self) -> None:
         """Close the descriptors."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
-from mlops_debugger.edits import CONFIG, Value, dump_yaml, load_yaml, set_path
+from mlops_debugger.edits import CODE, CONFIG, Value, dump_yaml, load_yaml, set_path
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.projects import Data, Project, Variation
 
@@ -61,12 +61,15 @@ def workspace_files(sources: Mapping[str, str], data: Data, *, run_id: str, star
 
 
 def write_workspace(folder: Path, sources: Mapping[str, str], data: Data, *, run_id: str, started_at: str) -> None:
-    """Write the files of a workspace into a new folder, compiled sources too: runs of a project share most of them."""
+    """Write the files of a workspace into a new folder, and what the runs of a project share compiled.
+
+    Not the code that fixes edit: it may be a stranger's, and no process but the run's own shall parse it.
+    """
     (folder / "data").mkdir(parents=True, exist_ok=False)
     (folder / "__pycache__").mkdir()
     for name, content in workspace_files(sources, data, run_id=run_id, started_at=started_at).items():
         (folder / name).write_bytes(content)
-        compiled = bytecode(name, content) if name.endswith(".py") else None
+        compiled = bytecode(name, content) if name.endswith(".py") and name != CODE else None
         if compiled is not None:
             # Where a worker looks, which knows nothing of PYTHONPYCACHEPREFIX.
             tag = sys.implementation.cache_tag
@@ -75,7 +78,7 @@ def write_workspace(folder: Path, sources: Mapping[str, str], data: Data, *, run
 
 @functools.lru_cache(maxsize=128)
 def bytecode(name: str, source: bytes) -> bytes | None:
-    """The source compiled, to be used without another look at it; None where it has an error, which the run meets."""
+    """The source compiled, to be used without another look at it; None where it has an error, for the run to meet."""
     with tempfile.TemporaryDirectory() as folder:
         path, target = Path(folder, name), Path(folder, "compiled")
         path.write_bytes(source)
