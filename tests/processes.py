@@ -36,7 +36,7 @@ def wait_for(ready: Callable[[], bool], seconds: float = 240.0) -> None:
             if ready():
                 return
         if time.monotonic() > deadline:
-            raise TimeoutError("the server did not come up")
+            raise TimeoutError(f"what was waited for did not come about within {seconds:g} s")
         time.sleep(0.1)
 
 
