@@ -23,7 +23,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import zstandard
 from forging import LOOK_S, finished
 
 from mlops_debugger.bank import Bank, starter_bank_path
@@ -34,7 +33,7 @@ from mlops_debugger.forge.plan import Order, Pair, plan
 from mlops_debugger.forge.unit import Try
 
 SEED_BASE = "copies"
-RATING_S = 20.0  # of finishing before it is killed; at 10,000 scenarios it takes minutes
+RATING_S = 40.0  # without a try, longer than any takes; at 10,000 scenarios rating and writing take minutes
 
 
 def known_scenarios(journal: Path | None) -> Iterator[Scenario]:
@@ -63,10 +62,16 @@ def fill(journal: Journal, wanted: list[Pair], known: Iterable[Scenario], left: 
     return copied
 
 
-def proven_after(journal: sqlite3.Connection, first: int) -> int:
-    """How many of the tries that came after the `first` ones are proven."""
-    later = journal.execute("SELECT blob FROM try ORDER BY rowid LIMIT -1 OFFSET ?", (first,))
-    return sum(Try.model_validate_json(zstandard.decompress(blob)).draft is not None for (blob,) in later)
+def until_rating(journal: sqlite3.Connection, scenarios: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until all tries are there and the journal was left alone for a while: then the forge rates and writes."""
+    quiet, version = time.monotonic(), 0
+    while process.poll() is None:
+        now = int(journal.execute("PRAGMA data_version").fetchone()[0])
+        if now != version:
+            quiet, version = time.monotonic(), now
+        if finished(journal) >= scenarios and time.monotonic() - quiet > RATING_S:
+            return
+        time.sleep(1.0)
 
 
 def start(out: Path, scenarios: int) -> subprocess.Popen[bytes]:
@@ -99,19 +104,20 @@ def main() -> None:
         copied = fill(journal, plan(Order(out, scenarios, SEED_BASE)), known_scenarios(source), left)
         journal.close()
         watched = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        print(f"{copied} copies in a journal of {path.stat().st_size / 1e6:.0f} MB, {scenarios - copied} left to prove")
+        print(
+            f"{copied} copies in a journal of {path.stat().st_size / 1e6:.0f} MB, {scenarios - copied} left to prove",
+            flush=True,
+        )
 
         began, process = time.monotonic(), start(out, scenarios)
-        while finished(watched) == copied:
+        while finished(watched) == copied and process.poll() is None:
             time.sleep(LOOK_S)
-        print(f"first new try after {time.monotonic() - began:.0f} s; killed")
+        print(f"first new try after {time.monotonic() - began:.0f} s; killed", flush=True)
         kill(process)
         process = start(out, scenarios)
-        while proven_after(watched, copied) < scenarios - copied:
-            time.sleep(1.0)
-        time.sleep(RATING_S)
+        until_rating(watched, scenarios, process)
         kill(process)
-        print(f"all tries done, killed {RATING_S:.0f} s later; bank written: {out.exists()}")
+        print(f"all tries done, killed {RATING_S:.0f} s after the last; bank written: {out.exists()}", flush=True)
         before = cpu_of_children()
         if start(out, scenarios).wait() != 0:
             raise ForgeError(f"expected the third start to finish {out}, found that it failed: see above")

@@ -21,14 +21,17 @@ from mlops_debugger.edits import CODE, CONFIG, apply_fix, load_yaml, parse_fix
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
 from mlops_debugger.forge.build import Progress, build
-from mlops_debugger.forge.carry import carry_over, look_again, tries_behind
+from mlops_debugger.forge.carry import carry_over, look_again, planted_again, tries_behind
+from mlops_debugger.forge.counters import CODE_MOVES, counters
 from mlops_debugger.forge.finish import HELD_OUT_PROJECTS, split_of
 from mlops_debugger.forge.journal import Journal
-from mlops_debugger.forge.plan import Order, plan
+from mlops_debugger.forge.plan import Order, Pair, plan
 from mlops_debugger.forge.prove import NO_HARM, NOT_SPECIFIC, CounterEdit, proof_bar
+from mlops_debugger.forge.settle import PLANTED_OTHERWISE, settle
 from mlops_debugger.forge.summary import Summary
 from mlops_debugger.forge.unit import DOES_NOT_FIT, Try, base_seed_of
 from mlops_debugger.projects import projects
+from mlops_debugger.runs.pool import TrainerPool
 
 CHOSEN = ("label_order_at_serving", "learning_rate_too_low")
 
@@ -279,8 +282,114 @@ def test_the_summary_tells_whether_a_fault_is_any_good_and_why_not(proven: Scena
 
 def test_tries_that_know_no_counter_edits_can_still_be_read() -> None:
     told = rejected(0, NO_HARM).model_dump()
-    del told["counters"]
-    assert Try.model_validate(told).counters == ()
+    del told["counters"], told["countered_at"]
+    assert Try.model_validate(told).counters == Try.model_validate(told).countered_at == ()
+
+
+CURED = CounterEdit(key="optimizer.name", value="adamw", left=(0.1, 0.2, 0.1), cured=True)
+NOT_CURED = CounterEdit(key="optimizer.name", value="adam", left=(1.2,), cured=False)
+
+
+def test_a_pair_waits_until_every_proven_try_met_what_cured_one_of_them(proven: Scenario) -> None:
+    pair = Pair("meter_digits", "first_stride_too_large", 3)
+    kept = {"project": pair.project, "fault": pair.fault, "reason": None, "draft": proven}
+    for index, edits in ((0, (NOT_CURED,)), (1, ()), (3, (CURED,))):
+        assert pair.open and pair.unsettled is None
+        pair.book(Try(index=index, counters=edits, **kept))
+    pair.book(rejected(2, NO_HARM))
+    assert (pair.open, pair.unsettled, pair.waits, pair.tried, pair.proven) == (False, 1, True, 4, 3)
+    pair.book(Try(index=1, countered_at=("optimizer.name",), **kept))
+    assert (pair.unsettled, pair.waits, pair.tried, pair.proven) == (None, False, 4, 3)
+    pair.book(rejected(1, NOT_SPECIFIC, counters=(CURED,)))
+    assert (pair.open, pair.unsettled, pair.waits, pair.tried, pair.proven) == (True, None, True, 4, 2)
+    pair.busy = True
+    assert not pair.waits
+
+
+def planted_decay(count: int) -> tuple[Bank, list[Try]]:
+    """The starter bank, and its first tries of a fault that another optimiser cures on the first of them."""
+    bank = Bank(starter_bank_path())
+    project, fault = "demand_forecast", "weight_decay_overwhelming"
+    tries = {t.index: t for t in map(Try.model_validate_json, bank.tries()) if (t.project, t.fault) == (project, fault)}
+    drafts = {s.base_seed: s for s in bank.scenarios() if (s.project, s.fault) == (project, fault)}
+    seed_base = bank.manifest["seed_base"]
+    return bank, [
+        tries[index].model_copy(update={"draft": drafts[base_seed_of(seed_base, project, fault, index)]})
+        for index in range(count)
+    ]
+
+
+@pytest.mark.slow
+def test_what_cures_a_later_try_becomes_an_answer_of_an_earlier_one(tmp_path: Path) -> None:
+    """As if a later try had found the cure, and the first one had not been asked."""
+    bank, (first, second) = planted_decay(2)
+    assert first.draft and second.draft and len(first.draft.answers) == 2
+    unasked = first.draft.model_copy(update={"answers": first.draft.answers[:1]})
+    tries = [first.model_copy(update={"draft": None, "counters": ()})]
+    tries.append(second.model_copy(update={"draft": None, "counters": (CURED,)}))
+    early, out = tmp_path / "early.sqlite", tmp_path / "settled.sqlite"
+    runs = sum(outcome.runs for outcome in tries)
+    BankWriter(early).write(
+        [unasked, second.draft], {**bank.manifest, "runs": runs}, [t.model_dump_json() for t in tries]
+    )
+    told: list[Progress] = []
+    chosen = {"faults": (first.fault,), "projects": (first.project,), "seed_base": bank.manifest["seed_base"]}
+    build(order(out, scenarios=2, extend=early, **chosen), told.append)
+    settled = Bank(out)
+    assert settled.get(first.draft.scenario_id).answers == first.draft.answers
+    assert settled.get(second.draft.scenario_id).answers == second.draft.answers
+    later = {t.index: t for t in map(Try.model_validate_json, settled.tries())}
+    assert [(edit.key, edit.cured) for edit in later[0].counters] == [("optimizer.name", True)]
+    assert later[0].countered_at == ("optimizer.name",) and later[0].runs == first.runs + 3
+    assert len(told) == 3, "two tries were carried over, one of them was settled"
+    assert settled.manifest["runs"] == runs + 3
+
+
+@pytest.mark.slow
+def test_a_settled_try_with_too_many_cures_is_rejected(outside: TrainerPool) -> None:
+    _, (first,) = planted_decay(1)
+    assert first.draft
+    gold = first.draft.answers[0]
+    crowded = first.model_copy(update={"draft": first.draft.model_copy(update={"answers": (gold,) * 3})})
+    outcome = settle(crowded, ("optimizer.name",), outside)
+    assert (outcome.reason, outcome.draft) == (NOT_SPECIFIC, None)
+    assert outcome.runs == first.runs + 3
+
+
+def test_a_try_that_is_planted_otherwise_now_is_not_settled(outside: TrainerPool) -> None:
+    _, (first,) = planted_decay(1)
+    assert first.draft
+    changed = first.draft.model_copy(update={"gold_fix": first.draft.gold_fix + "\n"})
+    outcome = settle(first.model_copy(update={"draft": changed}), ("optimizer.name",), outside)
+    assert (outcome.reason, outcome.draft) == (PLANTED_OTHERWISE, None)
+    with pytest.raises(ForgeError, match="found a rejected one: planted otherwise now"):
+        settle(outcome, ("optimizer.name",), outside)
+
+
+def test_counter_edits_at_given_sites_are_all_there_are() -> None:
+    _, (first,) = planted_decay(1)
+    assert first.draft
+    planted = planted_again(first.draft)
+    assert planted is not None
+    all_of_them = list(counters(planted, 0))
+    assert {c.site for c in all_of_them} > {"optimizer.name", "training.epochs"}
+    rates = list(counters(planted, 0, everywhere=False, sites=("optimizer.learning_rate",)))
+    assert [c.value for c in rates] == [c.value for c in all_of_them if c.site == "optimizer.learning_rate"]
+    assert list(counters(planted, 0, everywhere=False)) == []
+
+
+def test_every_edit_of_code_at_a_given_site_is_tried() -> None:
+    bank = Bank(starter_bank_path())
+    entry = next(e for e in bank.entries if e.fault == "horizon_shorter_than_agreed")
+    planted = planted_again(bank.get(entry.scenario_id))
+    assert planted is not None
+    keys = set(projects()[entry.project].dialect)
+    drawn = [counter for counter in counters(planted, 1) if counter.site not in keys]
+    slots = {counter.site for seed in range(40) for counter in counters(planted, seed)} - keys
+    assert len(drawn) == CODE_MOVES < len(slots)
+    found = {slot: list(counters(planted, 1, everywhere=False, sites=(slot,))) for slot in slots}
+    assert all({counter.site for counter in edits} == {slot} for slot, edits in found.items())
+    assert max(len(edits) for edits in found.values()) > 1, "several look-alikes sit in one place"
 
 
 @pytest.mark.parametrize("reason", [NO_HARM, DOES_NOT_FIT])

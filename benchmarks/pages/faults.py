@@ -9,9 +9,7 @@ from mlops_debugger.bank import Scenario
 from mlops_debugger.faults import CLUSTERS, Cluster, Fault, faults
 from pages import GENERATED, NOTHING, Shelf, docstring, power, share, silent, spread, table
 
-BOOSTERS = (
-    "`training.epochs` × 2, `optimizer.learning_rate` × 3 and ÷ 3, another `optimizer.name`, wider `model.hidden_dims`"
-)
+BOOSTERS = "`training.epochs` × 2, `optimizer.learning_rate` × 3 and ÷ 3, another `optimizer.name`, wider `model.hidden_dims`"
 
 
 def faults_page(shelf: Shelf) -> str:
@@ -92,7 +90,7 @@ def _clusters(shelf: Shelf) -> list[str]:
         "",
         "Faults that share a symptom. Of every fault on every project the first try and every sixth one after it, where "
         "they prove, meet counter edits: the fault's own, at the sites of its look-alikes; boosters that anybody would try "
-        f"({BOOSTERS}); and what up to three look-alikes with a site in the code would do there. One that cures makes its site an accepted answer, or rejects the scenario. "
+        f"({BOOSTERS}); and what up to three look-alikes with a site in the code would do there. One that cures makes its site an accepted answer, or rejects the scenario; the other scenarios of that fault on that project then meet the edits at this site, too. "
         + (
             "The tables show how often an edit was tried, how often it cured (where it did), and the share of the "
             "proven harm that it left (median, averaged over projects)."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -38,6 +39,24 @@ class Figures(Record):
     epochs: int
     parameters: int
     seconds: float = 0.0
+
+    def measure_like(self, kept: Figures) -> bool:
+        """Whether a run measures what another did, save the last digits, which another processor rounds otherwise.
+
+        Times do not count, nor what was not yet measured when `kept` was.
+        """
+        one, other = self.model_dump(exclude={"seconds"}), kept.model_dump(exclude={"seconds"})
+        return all(_alike(one[name], value) for name, value in other.items() if value != {})
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], value) for key, value in other.items())
+    if isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    return bool(one == other)
 
 
 class SeedProof(Record):

@@ -15,8 +15,9 @@ from mlops_debugger.forge.carry import SPENT, carry_over, look_again
 from mlops_debugger.forge.finish import finish, held_out
 from mlops_debugger.forge.journal import Journal
 from mlops_debugger.forge.plan import Order, Pair, plan
+from mlops_debugger.forge.settle import settle
 from mlops_debugger.forge.summary import Summary
-from mlops_debugger.forge.unit import DOES_NOT_FIT, Try, attempt
+from mlops_debugger.forge.unit import Try, attempt
 from mlops_debugger.forge.workers import crew, dismiss, trainer
 
 
@@ -30,8 +31,12 @@ class Progress:
     last: Try
 
 
-def _work(project: str, fault: str | None, index: int, seed_base: str, secret: str) -> Try:
-    return attempt(project, fault, index, seed_base=seed_base, secret=secret, pool=trainer())
+def _attempt(project: str, fault: str | None, index: int, seed_base: str, secret: str, sites: tuple[str, ...]) -> Try:
+    return attempt(project, fault, index, seed_base=seed_base, secret=secret, pool=trainer(), sites=sites)
+
+
+def _settle(outcome: Try, sites: tuple[str, ...]) -> Try:
+    return settle(outcome, sites, trainer())
 
 
 def build(
@@ -39,9 +44,9 @@ def build(
 ) -> Summary:
     """Forge a bank; the same order resumes where an earlier one stopped. Raises `ForgeError`.
 
-    `report` is called after every try, `looking` after every scenario of an extended bank that was looked at again,
-    with how many there are. The bank is written when every pair is done, unless nothing at all was proven; the journal
-    stays beside it.
+    `report` is called after every try and whenever one is settled, `looking` after every scenario of an extended bank
+    that was looked at again, with how many there are. The bank is written when every pair is done, unless nothing at
+    all was proven; the journal stays beside it.
     """
     summary = Summary()
     journal = _journal(order, summary, looking)
@@ -49,21 +54,18 @@ def build(
     wanted = sum(pair.wanted for pair in pairs.values())
 
     def book(outcome: Try) -> None:
-        summary.add(outcome)
         pair = pairs.get((outcome.project, outcome.fault))
         if pair is not None:
-            pair.tried = max(pair.tried, outcome.index + 1)
-            pair.proven += outcome.reason is None
-            pair.misfits += outcome.reason == DOES_NOT_FIT
-            pair.rejected += outcome.reason not in (None, DOES_NOT_FIT)
+            pair.book(outcome)
         report(Progress(sum(p.proven for p in pairs.values()), wanted, sum(p.tried for p in pairs.values()), outcome))
 
     for outcome in journal.tries():
         book(outcome)
-    if any(pair.open for pair in pairs.values()):
+    if any(pair.waits for pair in pairs.values()):
         _forge_open(order, journal, pairs, book)
     scenarios, tries = [], []
     for outcome in journal.tries():
+        summary.add(outcome)
         tries.append(outcome.model_copy(update={"draft": None}).model_dump_json())
         if outcome.draft is not None and (outcome.project, outcome.fault) in pairs:
             scenarios.append(outcome.draft)
@@ -107,11 +109,18 @@ def _forge_open(
     running: dict[Future[Try], Pair] = {}
     try:
         while True:
-            for pair in sorted((p for p in pairs.values() if p.open), key=lambda p: p.proven / p.wanted):
+            for pair in sorted((p for p in pairs.values() if p.waits), key=lambda p: p.proven / p.wanted):
                 if len(running) >= order.workers:
                     break
+                sites = tuple(sorted(pair.cures))
+                if (index := pair.unsettled) is not None:
+                    future = executor.submit(_settle, journal.get(pair.project, pair.fault, index), sites)
+                else:
+                    future = executor.submit(
+                        _attempt, pair.project, pair.fault, pair.tried, order.seed_base, secret, sites
+                    )
                 pair.busy = True
-                running[executor.submit(_work, pair.project, pair.fault, pair.tried, order.seed_base, secret)] = pair
+                running[future] = pair
             if not running:
                 break
             done, _ = wait(running, return_when=FIRST_COMPLETED)

@@ -9,14 +9,13 @@ names that its sites go by now.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 from mlops_debugger.bank import Bank
-from mlops_debugger.bank.records import Answer, Figures, Scenario
+from mlops_debugger.bank.records import Answer, Scenario
 from mlops_debugger.edits import CODE, CONFIG
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
@@ -58,16 +57,14 @@ def carry_over(bank: Bank, journal: Journal) -> Carried:
             else:
                 told.dropped[f"{project}: other artifacts or findings now"] += len(same)
     told.kept = len(holding)
-    spent = int(bank.manifest["runs"])
     for outcome in tries_behind(bank, journal.head("seed_base")):
-        spent -= outcome.runs
         if outcome.reason is not None:
             journal.add(outcome)
         else:
             base_seed = base_seed_of(journal.head("seed_base"), outcome.project, outcome.fault, outcome.index)
             if base_seed in holding:
                 journal.add(outcome.model_copy(update={"draft": holding[base_seed]}))
-    journal.note(SPENT, str(spent))
+    _note_spent(bank, journal)
     return told
 
 
@@ -76,7 +73,6 @@ def look_again(bank: Bank, journal: Journal, workers: int, looking: Callable[[in
     told = Carried()
     scenarios = {scenario.base_seed: scenario for scenario in bank.scenarios()}
     done = {(outcome.project, outcome.fault, outcome.index) for outcome in journal.tries()}
-    spent = int(bank.manifest["runs"])
     waiting: dict[Future[Scenario | None], Try] = {}
     seen = 0
     executor = crew(workers)
@@ -96,7 +92,6 @@ def look_again(bank: Bank, journal: Journal, workers: int, looking: Callable[[in
 
     try:
         for outcome in tries_behind(bank, journal.head("seed_base")):
-            spent -= outcome.runs
             base_seed = base_seed_of(journal.head("seed_base"), outcome.project, outcome.fault, outcome.index)
             if (outcome.project, outcome.fault, outcome.index) in done:
                 told.kept += outcome.reason is None
@@ -109,8 +104,12 @@ def look_again(bank: Bank, journal: Journal, workers: int, looking: Callable[[in
         settle(0)
     finally:
         dismiss(executor, busy=bool(waiting))
-    journal.note(SPENT, str(spent))
+    _note_spent(bank, journal)
     return told
+
+
+def _note_spent(bank: Bank, journal: Journal) -> None:
+    journal.note(SPENT, str(int(bank.manifest["runs"]) - sum(outcome.runs for outcome in journal.tries())))
 
 
 def _looked_at(scenario: Scenario, secret: str) -> Scenario | None:
@@ -123,7 +122,7 @@ def _looked_at(scenario: Scenario, secret: str) -> Scenario | None:
     healthy, healthy_figures = prover.train(planted.healthy, 0) if scenario.fault else (broken, figures)
     if scenario.proofs:
         proof = scenario.proofs[0]
-        same = _same_figures(figures, proof.broken) and _same_figures(healthy_figures, proof.healthy)
+        same = figures.measure_like(proof.broken) and healthy_figures.measure_like(proof.healthy)
     else:
         now = run_artifacts(planted, dict(planted.broken), prover.data[0], broken)
         same = now["eval_results.json"] == scenario.artifacts["eval_results.json"]
@@ -133,25 +132,6 @@ def _looked_at(scenario: Scenario, secret: str) -> Scenario | None:
     proven = Proof(scenario.proofs, healthy, broken, prover.data[0], others, prover.runs, scenario.run_seeds)
     band = band_of(scenario.project)
     return draft_of(planted, proven, band, scenario.base_seed, scenario.run_id, scenario.started_at, secret)
-
-
-def _same_figures(now: Figures, kept: Figures) -> bool:
-    """Whether a run measures what it did, save the last digits, which another processor rounds otherwise.
-
-    Times do not count, nor what was not yet measured then.
-    """
-    one, other = now.model_dump(exclude={"seconds"}), kept.model_dump(exclude={"seconds"})
-    return all(_alike(one[name], value) for name, value in other.items() if value != {})
-
-
-def _alike(one: Any, other: Any) -> bool:
-    if isinstance(other, dict):
-        return one.keys() == other.keys() and all(_alike(one[key], value) for key, value in other.items())
-    if isinstance(other, list):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    if isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
-    return bool(one == other)
 
 
 def answers_now(scenario: Scenario, planted: Planted) -> tuple[Answer, ...]:

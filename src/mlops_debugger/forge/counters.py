@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from mlops_debugger.bank.records import Answer
@@ -28,10 +28,14 @@ class Counter:
     answer: Answer
 
 
-def counters(planted: Planted, seed: int) -> Iterator[Counter]:
-    """The edits of the config, then those of the code; each changes the broken run at another site than the fault's."""
-    yield from _config_counters(planted)
-    yield from _code_counters(planted, seed)
+def counters(planted: Planted, seed: int, *, everywhere: bool = True, sites: Collection[str] = ()) -> Iterator[Counter]:
+    """The edits of the config, then those of the code; each changes the broken run at another site than the fault's.
+
+    `everywhere` gives all of the config's and a few of the code's, drawn by `seed`; `sites` (canonical keys and slots)
+    have all theirs tried in any case.
+    """
+    yield from (counter for counter in _config_counters(planted) if everywhere or counter.site in sites)
+    yield from _code_counters(planted, seed, CODE_MOVES if everywhere else 0, sites)
 
 
 def _config_counters(planted: Planted) -> Iterator[Counter]:
@@ -47,7 +51,7 @@ def _config_counters(planted: Planted) -> Iterator[Counter]:
         yield Counter(key, value, {**broken, CONFIG: dump_yaml(edited)}, answer)
 
 
-def _code_counters(planted: Planted, seed: int) -> Iterator[Counter]:
+def _code_counters(planted: Planted, seed: int, count: int, sites: Collection[str]) -> Iterator[Counter]:
     """What the look-alikes do to their own slots, done on top: two errors may cancel, and then both sites are right."""
     found = [
         (slot, name, text)
@@ -55,8 +59,9 @@ def _code_counters(planted: Planted, seed: int) -> Iterator[Counter]:
         for slot, text in _texts(planted, plant)
         if fault.site != faults()[planted.fault_id or name].site
     ]
-    chosen = generator(seed, "counter edits").permutation(len(found))[:CODE_MOVES]
-    for slot, name, (old, new) in (found[position] for position in chosen):
+    drawn = generator(seed, "counter edits").permutation(len(found))
+    chosen = [found[position] for turn, position in enumerate(drawn) if turn < count or found[position][0] in sites]
+    for slot, name, (old, new) in chosen:
         edited = replace_once(planted.broken[CODE], old, new, f"{planted.project.id}/{slot}")
         fault = faults()[name]
         answer = code_answer(planted.broken[CODE], edited, (fault.category, *fault.also))
@@ -109,7 +114,7 @@ def counter_moves(fault_id: str | None, config: Config) -> Iterator[tuple[str, V
         yield "training.epochs", 2 * epochs
         yield "optimizer.learning_rate", 3 * rate
         yield "optimizer.learning_rate", rate / 3
-    yield "optimizer.name", "adam" if config["optimizer.name"] != "adam" else "adamw"
+    yield from (("optimizer.name", name) for name in ("adam", "adamw") if name != config["optimizer.name"])
     widths = config.get("model.hidden_dims")
     if isinstance(widths, list) and widths:
         yield "model.hidden_dims", [max(1, int(width * 1.5)) if isinstance(width, int) else width for width in widths]

@@ -55,6 +55,15 @@ class Journal:
                 (outcome.project, outcome.fault or "", outcome.index, blob),
             )
 
+    def get(self, project: str, fault: str | None, index: int) -> Try:
+        """One try; raises `ForgeError` where there is none."""
+        row = self._db.execute(
+            "SELECT blob FROM try WHERE project = ? AND fault = ? AND number = ?", (project, fault or "", index)
+        ).fetchone()
+        if row is None:
+            raise ForgeError(f"expected try {index} of {fault} on {project} in {self.path}, found none: forge it anew")
+        return _read(row[0])
+
     def tries(self) -> Iterator[Try]:
         return tries_in(self._db)
 
@@ -65,4 +74,8 @@ class Journal:
 def tries_in(db: sqlite3.Connection) -> Iterator[Try]:
     """The tries of an open journal, by project, fault and number."""
     for (blob,) in db.execute("SELECT blob FROM try ORDER BY project, fault, number"):
-        yield Try.model_validate_json(zstandard.decompress(blob))
+        yield _read(blob)
+
+
+def _read(blob: bytes) -> Try:
+    return Try.model_validate_json(zstandard.decompress(blob))

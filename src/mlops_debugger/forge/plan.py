@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_debugger.errors import ForgeError
 from mlops_debugger.faults import faults
+from mlops_debugger.forge.unit import DOES_NOT_FIT, Try
 from mlops_debugger.projects import projects
 
 CONTROL_SHARE = 0.11
@@ -40,23 +42,55 @@ class Order:
 
 @dataclass
 class Pair:
-    """A fault (None: healthy controls) on a project: how many are wanted, and what became of its tries."""
+    """A fault (None: healthy controls) on a project: how many are wanted, and what became of its tries.
+
+    `reasons` maps the number of a try to why it was rejected (None: proven), `met` to the sites whose counter edits it
+    met, and `counts` a reason to how many have it. `cures` are the sites at which a counter edit cured any of them.
+    """
 
     project: str
     fault: str | None
     wanted: int
-    proven: int = 0
-    tried: int = 0
-    rejected: int = 0
-    misfits: int = 0
     busy: bool = False
+    tried: int = 0
+    reasons: dict[int, str | None] = field(default_factory=dict)
+    met: dict[int, frozenset[str]] = field(default_factory=dict)
+    counts: Counter[str | None] = field(default_factory=Counter)
+    cures: set[str] = field(default_factory=set)
+
+    def book(self, outcome: Try) -> None:
+        """A new try, or one that was settled since it was booked."""
+        if outcome.index in self.reasons:
+            self.counts[self.reasons[outcome.index]] -= 1
+        self.counts[outcome.reason] += 1
+        # Below 0 are rejected tries of a bank that kept none of them.
+        self.tried = max(self.tried, outcome.index + 1)
+        self.reasons[outcome.index] = outcome.reason
+        self.met[outcome.index] = frozenset((*outcome.countered_at, *(edit.key for edit in outcome.counters)))
+        self.cures |= {edit.key for edit in outcome.counters if edit.cured}
+
+    @property
+    def proven(self) -> int:
+        return self.counts[None]
 
     @property
     def open(self) -> bool:
         """Whether another try is worth it."""
-        if self.busy or self.proven >= self.wanted or self.misfits >= MISFITS * self.wanted:
+        misfits = self.counts[DOES_NOT_FIT]
+        if self.proven >= self.wanted or misfits >= MISFITS * self.wanted:
             return False
-        return self.rejected < HOPELESS if not self.proven else self.rejected < MAX_TRIES * self.wanted
+        rejected = len(self.reasons) - self.proven - misfits
+        return rejected < HOPELESS if not self.proven else rejected < MAX_TRIES * self.wanted
+
+    @property
+    def unsettled(self) -> int | None:
+        """A proven try that has not met the edits at all `cures`."""
+        return next((index for index, met in self.met.items() if not self.reasons[index] and self.cures - met), None)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is work on it that nobody does yet."""
+        return not self.busy and (self.open or self.unsettled is not None)
 
 
 def plan(order: Order) -> list[Pair]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
@@ -61,6 +61,13 @@ class Proof:
     counters: tuple[CounterEdit, ...] = ()
 
 
+def unspecific(others: tuple[Answer, ...], tried: tuple[CounterEdit, ...]) -> Rejected | None:
+    """The rejection of a broken run that too many other edits cure."""
+    if len(others) < MAX_ANSWERS:
+        return None
+    return Rejected(NOT_SPECIFIC, ", ".join(answer.field for answer in others), tried)
+
+
 def proof_bar(sigma: float) -> float:
     """The least harm that counts as proven."""
     return max(0.05, 6 * sigma)
@@ -76,11 +83,8 @@ class Prover:
         run_id: str,
         started_at: str,
         pool: TrainerPool,
-        *,
-        countered: bool = True,
     ) -> None:
         self.planted = planted
-        self.countered = countered
         self.run_seeds = run_seeds
         self.run_id = run_id
         self.started_at = started_at
@@ -100,8 +104,8 @@ class Prover:
         self.runs += 1
         return result, measure(project, self.data[index], result)
 
-    def prove(self, sigma: float) -> Proof | Rejected:
-        """Harm on every seed, then specificity; the first failure decides."""
+    def prove(self, sigma: float, *, everywhere: bool = True, sites: Collection[str] = ()) -> Proof | Rejected:
+        """Harm on every seed, then specificity (which counter edits: see `counters`); the first failure decides."""
         seeds: list[SeedProof] = []
         first: tuple[RunResult, RunResult] | None = None
         for index in range(SEEDS):
@@ -118,16 +122,18 @@ class Prover:
                 first = (healthy_run, broken_run)
         if first is None:
             return Rejected("no seeds")
-        others, tried = self._cures(tuple(seeds), sigma) if self.countered else ((), ())
-        if len(others) >= MAX_ANSWERS:
-            return Rejected(NOT_SPECIFIC, ", ".join(answer.field for answer in others), tried)
+        others, tried = self.cures(tuple(seeds), sigma, everywhere=everywhere, sites=sites)
+        if rejected := unspecific(others, tried):
+            return rejected
         return Proof(tuple(seeds), first[0], first[1], self.data[0], others, self.runs, self.run_seeds, tried)
 
-    def _cures(self, seeds: tuple[SeedProof, ...], sigma: float) -> tuple[tuple[Answer, ...], tuple[CounterEdit, ...]]:
+    def cures(
+        self, seeds: tuple[SeedProof, ...], sigma: float, *, everywhere: bool, sites: Collection[str]
+    ) -> tuple[tuple[Answer, ...], tuple[CounterEdit, ...]]:
         """The answers that counter edits turned out to be, and what every one of them did."""
         found: dict[str, Answer] = {}
         tried: list[CounterEdit] = []
-        for counter in counters(self.planted, self.run_seeds[0]):
+        for counter in counters(self.planted, self.run_seeds[0], everywhere=everywhere, sites=sites):
             if counter.site in found:
                 continue
             left, cured = self._left(counter.sources, seeds, sigma)
@@ -148,7 +154,7 @@ class Prover:
         left: list[float] = []
         for index, proof in enumerate(seeds):
             figures = self.train(sources, index)[1]
-            if figures == proof.broken.model_copy(update={"seconds": figures.seconds}):
+            if figures.measure_like(proof.broken):
                 return (), False
             left.append(round(harm(figures, proof.healthy) / proof.harm, 4))
             if seed_verdict(figures, proof, sigma) < 1.0:

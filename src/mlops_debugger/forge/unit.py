@@ -33,13 +33,15 @@ DESCRIPTIONS = {
 
 DOES_NOT_FIT = "does not fit"
 COUNTERED = 6
-"""Every fault on every project meets its counter edits on its first try and on every sixth one after it."""
+"""Every fault on every project meets its counter edits on its first try and on every sixth one after it. Where one
+cures, all other tries meet the edits at that site, too: what is accepted of one scenario is accepted of the next."""
 
 
 class Try(BaseModel):
     """What the journal keeps of one try: a draft, or why there is none, what it cost, and what counter edits did.
 
-    `counters` is empty where none were tried, and in journals that are older than the field.
+    `counters` is empty where none were tried, and in journals that are older than the field. `countered_at` are sites
+    whose counter edits were tried for curing other tries of the same fault and project.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +55,7 @@ class Try(BaseModel):
     runs: int = 0
     cpu: float = 0.0
     counters: tuple[CounterEdit, ...] = ()
+    countered_at: tuple[str, ...] = ()
 
 
 def base_seed_of(seed_base: str, project: str, fault: str | None, index: int) -> int:
@@ -61,9 +64,16 @@ def base_seed_of(seed_base: str, project: str, fault: str | None, index: int) ->
 
 
 def attempt(
-    project_id: str, fault_id: str | None, index: int, *, seed_base: str, secret: str, pool: TrainerPool
+    project_id: str,
+    fault_id: str | None,
+    index: int,
+    *,
+    seed_base: str,
+    secret: str,
+    pool: TrainerPool,
+    sites: tuple[str, ...] = (),
 ) -> Try:
-    """Try to make one scenario."""
+    """Try to make one scenario; counter edits at `sites` are tried even where it is not its turn."""
     started = time.process_time()
     base_seed = base_seed_of(seed_base, project_id, fault_id, index)
     project = projects()[project_id]
@@ -78,6 +88,7 @@ def attempt(
             runs=runs,
             cpu=time.process_time() - started,
             counters=outcome.counters,
+            countered_at=sites,
         )
 
     planted = plant(project, fault_id, base_seed)
@@ -85,12 +96,12 @@ def attempt(
         return rejected(Rejected(DOES_NOT_FIT))
     run_seeds = tuple(derive(secret, base_seed, "run", k) for k in range(3))
     run_id = f"run-{derive(secret, base_seed, 'run id') % 16**10:010x}"
-    prover = Prover(planted, run_seeds, run_id, started_at_of(base_seed), pool, countered=index % COUNTERED == 0)
+    prover = Prover(planted, run_seeds, run_id, started_at_of(base_seed), pool)
     band = band_of(project_id)
     if fault_id is None:
         proof = _control(prover)
     else:
-        outcome = prover.prove(band.sigma)
+        outcome = prover.prove(band.sigma, everywhere=index % COUNTERED == 0, sites=sites)
         if isinstance(outcome, Rejected):
             return rejected(outcome, prover.runs)
         proof = outcome
@@ -104,6 +115,7 @@ def attempt(
         runs=prover.runs,
         cpu=time.process_time() - started,
         counters=proof.counters,
+        countered_at=sites,
     )
 
 
