@@ -9,7 +9,9 @@ from mlops_debugger.bank import Scenario
 from mlops_debugger.faults import CLUSTERS, Cluster, Fault, faults
 from pages import GENERATED, NOTHING, Shelf, docstring, power, share, silent, spread, table
 
-BOOSTERS = "`training.epochs` × 2, `optimizer.learning_rate` × 3 and ÷ 3, another `optimizer.name`, wider `model.hidden_dims`"
+BOOSTERS = (
+    "`training.epochs` × 2, `optimizer.learning_rate` × 3 and ÷ 3, another `optimizer.name`, wider `model.hidden_dims`"
+)
 
 
 def faults_page(shelf: Shelf) -> str:
