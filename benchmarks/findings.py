@@ -1,4 +1,4 @@
-"""Do the checks still say of the starter bank's runs what the bank says? And the CPU seconds that they take for a run.
+"""Do the starter bank's runs still write, and the checks say of them, what the bank says? And the checks' CPU seconds.
 
 python benchmarks/findings.py [EVERY [FROM]]
 
@@ -22,7 +22,7 @@ def main() -> None:
     every, first = (int(sys.argv[at]) if len(sys.argv) > at else default for at, default in ((1, 10), (2, 0)))
     order = sorted(Bank(starter_bank_path()).scenarios(), key=lambda s: (s.project, s.fault or "", s.scenario_id))
     chosen = order[first::every]
-    runs, different, spent = 0, 0, 0.0
+    runs, rewritten, different, spent = 0, 0, 0, 0.0
     with TrainerPool(1) as pool:
         for scenario in chosen:
             planted = planted_again(scenario)
@@ -31,21 +31,27 @@ def main() -> None:
                 different += 1
                 continue
             prover = Prover(planted, scenario.run_seeds, scenario.run_id, scenario.started_at, pool)
-            twins = [(planted.broken, scenario.findings)]
+            twins = [(planted.broken, scenario.artifacts, scenario.findings)]
             if scenario.fault:
-                twins.insert(0, (planted.healthy, scenario.twin_findings))
-            for sources, expected in twins:
+                twins.insert(0, (planted.healthy, scenario.twin_artifacts, scenario.twin_findings))
+            for sources, written, expected in twins:
                 result, _ = prover.train(sources, 0)
-                view = view_of(run_artifacts(planted, dict(sources), prover.data[0], result), result)
+                artifacts = run_artifacts(planted, dict(sources), prover.data[0], result)
+                view = view_of(artifacts, result)
                 started = time.process_time()
                 found = look(view)
                 spent += time.process_time() - started
                 runs += 1
+                if others := [name for name, text in artifacts.items() if text != written[name]]:
+                    rewritten += 1
+                    print(f"{scenario.scenario_id} ({scenario.project}, {scenario.fault}): {', '.join(others)}")
                 unlike = [name for name, finding in found.items() if finding != expected[name]]
                 if unlike:
                     different += 1
                     print(f"{scenario.scenario_id} ({scenario.project}, {scenario.fault}): {', '.join(unlike)}")
-    print(f"{runs} runs of {len(chosen)} scenarios, {different} with other findings; {spent / runs:.2f} CPU s a run")
+    print(
+        f"{runs} runs of {len(chosen)} scenarios, {rewritten} with other artifacts, {different} with other findings; {spent / runs:.2f} CPU s a run"
+    )
 
 
 if __name__ == "__main__":
