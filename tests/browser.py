@@ -96,7 +96,9 @@ class Page:
             message = json.loads(entry["message"])["message"]
             if message["method"] == "Network.requestWillBeSent":
                 asked.append(str(message["params"]["request"]["url"]))
-        return [url for url in asked if not url.startswith(("data:", "blob:", "chrome:", "chrome-untrusted:", "about:"))]
+        return [
+            url for url in asked if not url.startswith(("data:", "blob:", "chrome:", "chrome-untrusted:", "about:"))
+        ]
 
 
 @contextlib.contextmanager
