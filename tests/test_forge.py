@@ -297,11 +297,20 @@ def test_a_pair_waits_until_every_proven_try_met_what_cured_one_of_them(proven: 
         assert pair.open and pair.unsettled is None
         pair.book(Try(index=index, counters=edits, **kept))
     pair.book(rejected(2, NO_HARM))
-    assert (pair.open, pair.unsettled, pair.waits, pair.tried, pair.proven) == (False, 1, True, 4, 3)
+    assert (pair.open, pair.unsettled, pair.waits, pair.tried, pair.proven) == (
+        False,
+        (1, ("optimizer.name",)),
+        True,
+        4,
+        3,
+    )
     pair.book(Try(index=1, countered_at=("optimizer.name",), **kept))
     assert (pair.unsettled, pair.waits, pair.tried, pair.proven) == (None, False, 4, 3)
     pair.book(rejected(1, NOT_SPECIFIC, counters=(CURED,)))
     assert (pair.open, pair.unsettled, pair.waits, pair.tried, pair.proven) == (True, None, True, 4, 2)
+    rate = CounterEdit(key="optimizer.learning_rate", value=0.03, left=(0.1, 0.1, 0.2), cured=True)
+    pair.book(Try(index=4, counters=(NOT_CURED, rate), **kept))
+    assert pair.unsettled == (0, ("optimizer.learning_rate",)), "what it met it is not asked again"
     pair.busy = True
     assert not pair.waits
 

@@ -112,12 +112,13 @@ def _forge_open(
             for pair in sorted((p for p in pairs.values() if p.waits), key=lambda p: p.proven / p.wanted):
                 if len(running) >= order.workers:
                     break
-                sites = tuple(sorted(pair.cures))
-                if (index := pair.unsettled) is not None:
-                    future = executor.submit(_settle, journal.get(pair.project, pair.fault, index), sites)
+                if (unsettled := pair.unsettled) is not None:
+                    index, lacking = unsettled
+                    future = executor.submit(_settle, journal.get(pair.project, pair.fault, index), lacking)
                 else:
+                    cures = tuple(sorted(pair.cures))
                     future = executor.submit(
-                        _attempt, pair.project, pair.fault, pair.tried, order.seed_base, secret, sites
+                        _attempt, pair.project, pair.fault, pair.tried, order.seed_base, secret, cures
                     )
                 pair.busy = True
                 running[future] = pair

@@ -83,9 +83,16 @@ class Pair:
         return rejected < HOPELESS if not self.proven else rejected < MAX_TRIES * self.wanted
 
     @property
-    def unsettled(self) -> int | None:
-        """A proven try that has not met the edits at all `cures`."""
-        return next((index for index, met in self.met.items() if not self.reasons[index] and self.cures - met), None)
+    def unsettled(self) -> tuple[int, tuple[str, ...]] | None:
+        """A proven try that has not met the edits at all `cures`, and the sites whose edits it lacks."""
+        return next(
+            (
+                (index, tuple(sorted(self.cures - met)))
+                for index, met in self.met.items()
+                if self.reasons[index] is None and self.cures - met
+            ),
+            None,
+        )
 
     @property
     def waits(self) -> bool:

@@ -15,7 +15,10 @@ PLANTED_OTHERWISE = "planted otherwise now"
 
 
 def settle(outcome: Try, sites: tuple[str, ...], pool: TrainerPool) -> Try:
-    """A proven try once its scenario met the counter edits at `sites`: with the answers that cured, or rejected."""
+    """A proven try once its scenario met the counter edits at `sites`: with the answers that cured, or rejected.
+
+    `sites` are new to it: one that it met before would become an answer twice.
+    """
     scenario = outcome.draft
     if scenario is None:
         raise ForgeError(
